@@ -1,0 +1,72 @@
+//! The one place where values become bytes and bytes become values: MessagePack with named fields.
+
+use serde::{Deserialize, Serialize, de::IgnoredAny};
+
+/// Why bytes are not the value that was expected.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// More bytes than this kind of message may have.
+    #[error("message of {len} bytes, the limit is {max}")]
+    TooLarge {
+        /// Bytes that came.
+        len: usize,
+        /// Bytes allowed.
+        max: usize,
+    },
+    /// Not MessagePack, or not of this shape.
+    #[error("malformed message: {0}")]
+    Malformed(#[from] rmp_serde::decode::Error),
+    /// Bytes were left over behind the value.
+    #[error("bytes behind the end of the message")]
+    Trailing,
+}
+
+/// Nested deeper than this is refused: our messages are shallow, and a decoder's stack is finite.
+const DEPTH_MAX: usize = 64;
+
+/// A value as bytes. Fields are written by name, so that the next version may add some.
+pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
+    rmp_serde::to_vec_named(value).expect("our messages have no maps with unserialisable keys")
+}
+
+/// The value in `bytes`, which must be all of it and at most `max` bytes long.
+pub fn decode<'de, T: Deserialize<'de>>(bytes: &'de [u8], max: usize) -> Result<T, DecodeError> {
+    if bytes.len() > max {
+        return Err(DecodeError::TooLarge { len: bytes.len(), max });
+    }
+    let mut decoder = rmp_serde::Deserializer::from_read_ref(bytes);
+    decoder.set_max_depth(DEPTH_MAX);
+    let value = T::deserialize(&mut decoder)?;
+    // The decoder does not tell its position, but only at the end is there no further marker to read.
+    match IgnoredAny::deserialize(&mut decoder) {
+        Err(rmp_serde::decode::Error::InvalidMarkerRead(error))
+            if error.kind() == std::io::ErrorKind::UnexpectedEof =>
+        {
+            Ok(value)
+        }
+        _ => Err(DecodeError::Trailing),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_encoded_is_decoded() {
+        let value = (1_u32, "two".to_owned(), vec![Some(3_u8), None]);
+        let bytes = encode(&value);
+        assert_eq!(
+            decode::<(u32, String, Vec<Option<u8>>)>(&bytes, 100).expect("round trip"),
+            value
+        );
+    }
+
+    #[test]
+    fn too_long_too_deep_and_left_over_bytes_are_refused() {
+        assert!(matches!(decode::<u8>(&[1, 1], 1), Err(DecodeError::TooLarge { len: 2, max: 1 })));
+        assert!(matches!(decode::<u8>(&[1, 1], 9), Err(DecodeError::Trailing)));
+        let nested = [0x91_u8; 100_000];
+        assert!(matches!(decode::<IgnoredAny>(&nested, 1 << 20), Err(DecodeError::Malformed(_))));
+    }
+}

@@ -1,0 +1,151 @@
+//! What happened, told to whoever subscribes: CloudEvents 1.0 in JSON.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    call::ErrorKind,
+    entity::EntityId,
+    inventory::ProviderState,
+    key::HostKey,
+    link::LinkKey,
+    name::{LatticeName, Name},
+};
+
+/// Something that happened on a host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum Event {
+    /// The host joined the lattice.
+    HostStarted {
+        /// Its friendly name.
+        name: Name,
+    },
+    /// The host leaves.
+    HostStopped {
+        /// Calls that did not finish within the grace period.
+        cut_calls: u32,
+    },
+    /// An actor takes calls.
+    ActorStarted {
+        /// The actor.
+        id: EntityId,
+    },
+    /// An actor takes no more calls.
+    ActorStopped {
+        /// The actor.
+        id: EntityId,
+        /// Why.
+        reason: String,
+    },
+    /// A provider changed its state.
+    ProviderChanged {
+        /// The provider.
+        id: EntityId,
+        /// What it is doing now.
+        state: ProviderState,
+    },
+    /// A link was put, or put again.
+    LinkPut {
+        /// The link.
+        link: LinkKey,
+    },
+    /// A link was deleted.
+    LinkDeleted {
+        /// The link.
+        link: LinkKey,
+    },
+    /// Calls were denied. Repetitions within a second are counted, not repeated.
+    CallDenied {
+        /// Who called.
+        caller: String,
+        /// Who was called.
+        callee: String,
+        /// On what.
+        interface: String,
+        /// What is missing.
+        reason: String,
+        /// How often since the last such event.
+        times: u64,
+    },
+    /// Something that arrived was refused. Repetitions within a second are counted, not repeated.
+    Refused {
+        /// What arrived.
+        what: String,
+        /// Why it was refused.
+        reason: String,
+        /// How often since the last such event.
+        times: u64,
+    },
+    /// An actor's calls failed. Repetitions within a second are counted, not repeated.
+    CallFailed {
+        /// The actor.
+        id: EntityId,
+        /// How.
+        error: ErrorKind,
+        /// The last one's message.
+        message: String,
+        /// How often since the last such event.
+        times: u64,
+    },
+}
+
+impl Event {
+    /// The event's kind, which is the last token of its subject.
+    pub fn kind(&self) -> Name {
+        let kind = match self {
+            Self::HostStarted { .. } => "host-started",
+            Self::HostStopped { .. } => "host-stopped",
+            Self::ActorStarted { .. } => "actor-started",
+            Self::ActorStopped { .. } => "actor-stopped",
+            Self::ProviderChanged { .. } => "provider-changed",
+            Self::LinkPut { .. } => "link-put",
+            Self::LinkDeleted { .. } => "link-deleted",
+            Self::CallDenied { .. } => "call-denied",
+            Self::Refused { .. } => "refused",
+            Self::CallFailed { .. } => "call-failed",
+        };
+        kind.parse().expect("kinds are names")
+    }
+}
+
+/// The envelope of an event: CloudEvents 1.0, structured mode, JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CloudEvent {
+    /// Always `1.0`.
+    pub specversion: String,
+    /// Unique per source.
+    pub id: String,
+    /// `wattle/{lattice}/{host}`.
+    pub source: String,
+    /// `dev.wattle.{kind}`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// RFC 3339, UTC.
+    pub time: String,
+    /// Always `application/json`.
+    pub datacontenttype: String,
+    /// The event.
+    pub data: Event,
+}
+
+impl CloudEvent {
+    /// Wraps `event`, which the host saw at `time` (RFC 3339) as its event number `number` since it started as `run`.
+    pub fn new(
+        lattice: &LatticeName,
+        host: &HostKey,
+        run: &str,
+        number: u64,
+        time: String,
+        data: Event,
+    ) -> Self {
+        Self {
+            specversion: "1.0".to_owned(),
+            id: format!("{run}-{number}"),
+            source: format!("wattle/{lattice}/{host}"),
+            kind: format!("dev.wattle.{}", data.kind()),
+            time,
+            datacontenttype: "application/json".to_owned(),
+            data,
+        }
+    }
+}

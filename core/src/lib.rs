@@ -1,0 +1,26 @@
+//! The words of Wattle: what every crate calls things, and how those things look as bytes.
+//!
+//! Nothing here performs I/O. A type that crosses a process or a machine is defined here once; both ends use it.
+
+pub mod artifact;
+pub mod call;
+pub mod codec;
+pub mod control;
+pub mod entity;
+pub mod event;
+pub mod interface;
+pub mod inventory;
+pub mod key;
+pub mod link;
+pub mod name;
+pub mod provider;
+pub mod subject;
+
+pub use artifact::Digest;
+pub use call::{Blame, CallError, CallId, ErrorKind};
+pub use entity::{EntityId, Identity};
+pub use interface::{Interface, Operation};
+pub use key::{AccountKey, ActorKey, HostKey, KeyError, OperatorKey, ProviderKey, UserKey};
+pub use link::{Constraints, Link, LinkName, Locality};
+pub use name::{LatticeName, Name, NameError};
+pub use subject::Subject;

@@ -1,0 +1,160 @@
+//! Every subject spoken on the lattice. Publishers format it, subscribers parse it, nobody else spells one out.
+
+use std::{fmt, str::FromStr};
+
+use crate::{
+    key::HostKey,
+    name::{LatticeName, Name},
+};
+
+/// The first tokens of every subject: the project, and the protocol's version.
+const ROOT: &str = "wattle.1";
+
+/// A subject of the lattice, protocol version 1.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// Calls to one host, which its router hands on.
+    Call {
+        /// The lattice.
+        lattice: LatticeName,
+        /// The callee's host.
+        host: HostKey,
+    },
+    /// Replies to calls that this host made.
+    Reply {
+        /// The lattice.
+        lattice: LatticeName,
+        /// The caller's host.
+        host: HostKey,
+    },
+    /// Signed commands to one host.
+    Control {
+        /// The lattice.
+        lattice: LatticeName,
+        /// The host that is to act.
+        host: HostKey,
+    },
+    /// One host's sign of life, each second.
+    Beat {
+        /// The lattice.
+        lattice: LatticeName,
+        /// The host that lives.
+        host: HostKey,
+    },
+    /// Something happened.
+    Event {
+        /// The lattice.
+        lattice: LatticeName,
+        /// What kind of thing.
+        kind: Name,
+    },
+    /// Replies to commands of one client. Never `_INBOX`, so that NATS permissions per client are possible.
+    ClientReply {
+        /// The lattice.
+        lattice: LatticeName,
+        /// The client, which chooses its id for the time of its connection.
+        client: Name,
+    },
+}
+
+/// Why a text is not a subject of the lattice.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a subject of the lattice: {0:?}")]
+pub struct SubjectError(String);
+
+impl Subject {
+    /// The beats of all hosts, to subscribe to.
+    pub fn all_beats(lattice: &LatticeName) -> String {
+        format!("{ROOT}.{lattice}.beat.*")
+    }
+
+    /// All events, to subscribe to.
+    pub fn all_events(lattice: &LatticeName) -> String {
+        format!("{ROOT}.{lattice}.event.*")
+    }
+
+    /// Everything of one lattice, as NATS permissions and taps write it.
+    pub fn everything(lattice: &LatticeName) -> String {
+        format!("{ROOT}.{lattice}.>")
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call { lattice, host } => write!(f, "{ROOT}.{lattice}.host.{host}.call"),
+            Self::Reply { lattice, host } => write!(f, "{ROOT}.{lattice}.host.{host}.reply"),
+            Self::Control { lattice, host } => write!(f, "{ROOT}.{lattice}.host.{host}.control"),
+            Self::Beat { lattice, host } => write!(f, "{ROOT}.{lattice}.beat.{host}"),
+            Self::Event { lattice, kind } => write!(f, "{ROOT}.{lattice}.event.{kind}"),
+            Self::ClientReply { lattice, client } => {
+                write!(f, "{ROOT}.{lattice}.client.{client}.reply")
+            }
+        }
+    }
+}
+
+impl FromStr for Subject {
+    type Err = SubjectError;
+
+    fn from_str(text: &str) -> Result<Self, SubjectError> {
+        parse(text).ok_or_else(|| SubjectError(crate::name::shortened(text)))
+    }
+}
+
+fn parse(text: &str) -> Option<Subject> {
+    let (lattice, rest) = text.strip_prefix(ROOT)?.strip_prefix('.')?.split_once('.')?;
+    let lattice: LatticeName = lattice.parse().ok()?;
+    let tokens: Vec<&str> = rest.splitn(4, '.').collect();
+    match tokens.as_slice() {
+        ["host", host, "call"] => Some(Subject::Call { lattice, host: host.parse().ok()? }),
+        ["host", host, "reply"] => Some(Subject::Reply { lattice, host: host.parse().ok()? }),
+        ["host", host, "control"] => Some(Subject::Control { lattice, host: host.parse().ok()? }),
+        ["beat", host] => Some(Subject::Beat { lattice, host: host.parse().ok()? }),
+        ["event", kind] => Some(Subject::Event { lattice, kind: kind.parse().ok()? }),
+        ["client", client, "reply"] => {
+            Some(Subject::ClientReply { lattice, client: client.parse().ok()? })
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one_of_each() -> Vec<Subject> {
+        let lattice: LatticeName = "shop".parse().expect("a name");
+        let host: HostKey = format!("N{}", "A".repeat(55)).parse().expect("a key");
+        let name: Name = "actor-started".parse().expect("a name");
+        vec![
+            Subject::Call { lattice: lattice.clone(), host: host.clone() },
+            Subject::Reply { lattice: lattice.clone(), host: host.clone() },
+            Subject::Control { lattice: lattice.clone(), host: host.clone() },
+            Subject::Beat { lattice: lattice.clone(), host },
+            Subject::Event { lattice: lattice.clone(), kind: name.clone() },
+            Subject::ClientReply { lattice, client: name },
+        ]
+    }
+
+    #[test]
+    fn what_is_published_is_what_is_parsed() {
+        for subject in one_of_each() {
+            assert_eq!(subject.to_string().parse(), Ok(subject));
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for bad in [
+            "",
+            "wattle.1",
+            "wattle.1.shop",
+            "wattle.2.shop.event.x",
+            "wattle.1.shop.event.x.y",
+            "wattle.1.*.event.x",
+        ] {
+            assert!(bad.parse::<Subject>().is_err(), "{bad}");
+        }
+    }
+}
