@@ -3,6 +3,7 @@
 //! Nothing here performs I/O. A type that crosses a process or a machine is defined here once; both ends use it.
 
 pub mod artifact;
+pub mod beat;
 pub mod call;
 pub mod codec;
 pub mod control;

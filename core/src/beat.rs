@@ -1,0 +1,26 @@
+//! A host's sign of life.
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::Name;
+
+/// Milliseconds between two beats of a host. Three missed mean that it is lost.
+pub const BEAT_INTERVAL_MS: u64 = 1_000;
+
+/// What a host says of itself each second, inside a token that it signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Beat {
+    /// The host's friendly name.
+    pub name: Name,
+    /// Wattle's version.
+    pub version: String,
+    /// Seconds since it started.
+    pub uptime_s: u64,
+    /// Actors that it runs.
+    pub actors: u32,
+    /// Providers that it runs.
+    pub providers: u32,
+    /// Calls under way.
+    pub in_flight: u32,
+}
