@@ -1,0 +1,1 @@
+//! What travels: frames of bytes.
