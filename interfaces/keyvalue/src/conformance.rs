@@ -1,0 +1,1 @@
+//! What every provider of the contract must do, run by each against its real backend.
