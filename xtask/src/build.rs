@@ -1,0 +1,50 @@
+//! Builds everything once, with the one profile that tests, demo and benchmark share.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+
+use crate::repository::{Repository, run, step};
+
+/// Packages of guests: the examples, and what the tests run.
+pub(crate) const EXAMPLES: [&str; 2] = ["examples/http-hello", "examples/keyvalue-counter"];
+const TEST_GUESTS: [&str; 1] = ["testing/guests/kit"];
+
+/// The whole workspace. Always all of it: with part of it, cargo would choose other features and build the heavy crates twice.
+pub(crate) fn workspace(repository: &Repository) -> Result<()> {
+    step("building the workspace (the first time takes some minutes)");
+    run(repository.cargo().args(["build", "--workspace"]))
+}
+
+/// The examples as components, and signed by a throw-away account, which shows that `wattle build` works.
+pub(crate) fn examples(repository: &Repository) -> Result<()> {
+    guests(repository, &EXAMPLES)
+}
+
+/// Everything that the tests run as components.
+pub(crate) fn all_guests(repository: &Repository) -> Result<()> {
+    guests(repository, &EXAMPLES)?;
+    guests(repository, &TEST_GUESTS)
+}
+
+fn guests(repository: &Repository, packages: &[&str]) -> Result<()> {
+    let folder = repository.scratch("guests")?;
+    for package in packages {
+        step(format_args!("building the component {package}"));
+        run(repository
+            .command(repository.binary("wattle")?)
+            .arg("--dir")
+            .arg(&folder)
+            .arg("build")
+            .arg(package))
+        .with_context(|| format!("building {package}"))?;
+    }
+    Ok(())
+}
+
+/// The unsigned component of a guest package.
+pub(crate) fn component(repository: &Repository, package: &str) -> Result<PathBuf> {
+    let (workspace, name) = package.rsplit_once('/').context("a guest's folder has a workspace")?;
+    let file = format!("{workspace}/target/wasm32-wasip2/release/{}.wasm", name.replace('-', "_"));
+    repository.file(&file).canonicalize().with_context(|| format!("finding {file}"))
+}

@@ -1,0 +1,56 @@
+//! The few commands of the repository itself.
+
+use std::process::ExitCode;
+
+mod bench;
+mod build;
+mod demo;
+mod lint;
+mod repository;
+mod test;
+mod tools;
+
+use repository::Repository;
+
+const USAGE: &str = "\
+The commands of the repository itself.
+
+Usage: cargo xtask <command>
+
+  demo                 install what is missing, build, start a lattice with both examples, and serve until Ctrl-C
+  test [ARGS…]         install what is missing, build, and run every test; ARGS go to `cargo test`
+  bench [--json FILE] [--rounds N] [--seconds N] [--only IDS]
+                       measure, and write docs/benchmarks.md
+  lint                 rustfmt and clippy, warnings denied
+";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    match run(&command, &rest) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask {command}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &str, rest: &[String]) -> anyhow::Result<ExitCode> {
+    let repository = Repository::find()?;
+    match command {
+        "demo" => demo::run(&repository),
+        "test" => test::run(&repository, rest),
+        "bench" => bench::run(&repository, rest),
+        "lint" => lint::run(&repository),
+        "" | "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        unknown => {
+            eprint!("xtask: there is no command {unknown:?}\n\n{USAGE}");
+            Ok(ExitCode::from(2))
+        }
+    }
+}
