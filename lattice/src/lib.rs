@@ -1,1 +1,19 @@
-//! lattice
+//! The mesh: a connection to NATS, and on it commands, events, beats, signed records and artifacts.
+//!
+//! Nothing that arrives here is believed: sizes and shapes are checked, tokens are handed on as text and verified by whoever
+//! acts on them. Everything is spoken on [`wattle_core::Subject`]s and in two JetStream buckets per lattice.
+
+mod artifacts;
+mod connection;
+mod control;
+mod events;
+mod options;
+mod records;
+pub mod server;
+
+pub use artifacts::{ARTIFACT_LEN_MAX, Artifacts, ArtifactsError};
+pub use connection::{ConnectError, Lattice, Traffic};
+pub use control::{CommandError, ControlServer};
+pub use events::SubscribeError;
+pub use options::{Auth, ConnectOptions, Tls};
+pub use records::{RecordChange, Records, RecordsError};
