@@ -1,0 +1,44 @@
+//! What tokens carry: one type per kind, and what must hold between a body and the token around it.
+
+use std::fmt::Debug;
+
+use serde::{Serialize, de::DeserializeOwned};
+use wattle_core::AccountKey;
+
+use crate::{TokenError, TokenKind};
+
+pub mod code;
+pub mod control;
+pub mod identity;
+pub mod record;
+pub mod revocations;
+
+/// What a kind of token carries in its `body` claim.
+pub trait Body: Serialize + DeserializeOwned + Clone + Debug {
+    /// The kind of token.
+    const KIND: TokenKind;
+
+    /// Whether the body fits the token around it. Called once at signing and once at verifying, there when signatures hold.
+    fn check(&self, about: &About<'_>) -> Result<(), TokenError> {
+        let _ = about;
+        Ok(())
+    }
+}
+
+/// The token around a body.
+#[derive(Clone, Copy, Debug)]
+pub struct About<'a> {
+    /// Whom or what it is about.
+    pub subject: &'a str,
+    /// The key that signed it.
+    pub issuer: &'a str,
+    /// The account whose chain it hangs on; none for an operator's own tokens.
+    pub account: Option<&'a AccountKey>,
+}
+
+/// Bodies whose tokens always hang on an account: all but an operator's own.
+pub trait UnderAccount: Body {}
+
+fn subject_error<B: Body>(about: &About<'_>, why: &'static str) -> TokenError {
+    TokenError::Subject { of: B::KIND, subject: crate::error::shortened(about.subject), why }
+}

@@ -1,0 +1,1 @@
+//! Who may issue what: the one table of authority.

@@ -1,0 +1,71 @@
+//! Tokens as they come: parsed, not believed.
+
+use std::{fmt, marker::PhantomData};
+
+use crate::{Audience, Body, Timestamp, TokenError, TokenKind, Trust, Verified};
+
+/// A token text of the right form, which may still be anyone's.
+pub struct Signed<B> {
+    text: Box<str>,
+    body: PhantomData<fn() -> B>,
+}
+
+/// What a token says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claims<B> {
+    /// The token's id (`jti`).
+    pub id: String,
+    /// The key that signed it (`iss`).
+    pub issuer: String,
+    /// Whom or what it is about (`sub`).
+    pub subject: String,
+    /// For whom it is meant (`aud`).
+    pub audience: Audience,
+    /// When it was signed (`iat`).
+    pub issued_at: Timestamp,
+    /// From when on it holds (`nbf`).
+    pub not_before: Option<Timestamp>,
+    /// Until when it holds (`exp`).
+    pub expires: Option<Timestamp>,
+    /// What it carries.
+    pub body: B,
+}
+
+/// The kind that the token's leaf claims to be, unverified: to pick the type to parse it as.
+pub fn peek_kind(_text: &str) -> Result<TokenKind, TokenError> {
+    unimplemented!()
+}
+
+impl<B: Body> Signed<B> {
+    /// Takes a text whose form, length and algorithm are right. Nothing it says is believed yet.
+    pub fn parse(_text: &str) -> Result<Self, TokenError> {
+        unimplemented!()
+    }
+
+    /// The whole text, chain included.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What the leaf says, **unverified**: for showing, never for deciding.
+    pub fn peek(&self) -> Result<Claims<B>, TokenError> {
+        unimplemented!()
+    }
+
+    /// Checks every token of the text (signature, issuer, audience, time, revocation) and that the chain reaches a trusted key.
+    pub fn verify(&self, _trust: &Trust, _now: Timestamp) -> Result<Verified<B>, TokenError> {
+        unimplemented!()
+    }
+}
+
+impl<B> Clone for Signed<B> {
+    fn clone(&self) -> Self {
+        Self { text: self.text.clone(), body: PhantomData }
+    }
+}
+
+impl<B> fmt::Debug for Signed<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Signed").field(&crate::error::shortened(&self.text)).finish()
+    }
+}
