@@ -1,0 +1,28 @@
+//! The contracts' imports, generated from the WIT beside this crate.
+
+#![allow(missing_docs, unreachable_pub, clippy::all, reason = "generated")]
+
+wit_bindgen::generate!({
+    inline: "
+        package wattle:actor;
+
+        world imports {
+            import wasi:keyvalue/store@0.2.0-draft;
+            import wasi:keyvalue/atomics@0.2.0-draft;
+            import wasi:keyvalue/batch@0.2.0-draft;
+            import wasi:config/runtime@0.2.0-draft;
+            import wasi:logging/logging@0.1.0-draft;
+            import wasmcloud:bus/lattice@2.0.0;
+        }
+    ",
+    path: [
+        "../keyvalue/wit",
+        "../config/wit/draft",
+        "../logging/wit/draft",
+        "../bus/wit/v2",
+    ],
+    world: "wattle:actor/imports",
+    generate_all,
+});
+
+pub use self::{wasi::*, wasmcloud::bus};

@@ -1,0 +1,67 @@
+//! What a host must cut off.
+
+use std::{hint::black_box, time::Duration, time::Instant};
+
+use wattle::{Request, Response, Result, keyvalue};
+
+use crate::query;
+
+/// Computes for `ms` milliseconds, by default for ever.
+pub(crate) fn spin(request: &Request) -> Result<Response> {
+    let end = match query::number(request, "ms", 0)? {
+        0 => None,
+        ms => Some(Instant::now() + Duration::from_millis(ms)),
+    };
+    let mut turns = 0_u64;
+    loop {
+        for _ in 0..1_000_000 {
+            turns = black_box(turns.wrapping_mul(31).wrapping_add(7));
+        }
+        if end.is_some_and(|end| Instant::now() >= end) {
+            return Ok(Response::text(format!("{turns}\n")));
+        }
+    }
+}
+
+/// Takes `bytes` of memory and touches them, by default all that there is and more.
+pub(crate) fn alloc(request: &Request) -> Result<Response> {
+    const STEP: u64 = 1024 * 1024;
+    let bytes = query::number(request, "bytes", u64::MAX)?;
+    let mut taken = Vec::new();
+    let mut total = 0;
+    while total < bytes {
+        let len = STEP.min(bytes - total);
+        taken.push(black_box(vec![1_u8; len as usize]));
+        total += len;
+    }
+    Ok(Response::text(format!("{total}\n")))
+}
+
+/// Calls itself for ever.
+pub(crate) fn recurse() -> Result<Response> {
+    Ok(Response::text(format!("{}\n", deeper(black_box(1)))))
+}
+
+#[allow(unconditional_recursion, reason = "that is the point")]
+fn deeper(depth: u64) -> u64 {
+    let frame = black_box([depth; 16]);
+    deeper(frame[0] + 1) + black_box(frame)[15]
+}
+
+/// Calls the key-value store `calls` times, by default for ever, without waiting for anything else.
+pub(crate) fn flood(request: &Request) -> Result<Response> {
+    let calls = query::number(request, "calls", u64::MAX)?;
+    let bucket = keyvalue::open("default")?;
+    let mut failed = 0_u64;
+    for _ in 0..calls {
+        failed += u64::from(bucket.get("flood").is_err());
+    }
+    Ok(Response::text(format!("{calls} calls, {failed} failed\n")))
+}
+
+/// Answers with `count` headers, by default 100 000.
+pub(crate) fn headers(request: &Request) -> Result<Response> {
+    let count = query::number(request, "count", 100_000)?;
+    let answer = Response::text("many headers\n");
+    Ok((0..count).fold(answer, |answer, n| answer.header(format!("x-header-{n}"), "value")))
+}

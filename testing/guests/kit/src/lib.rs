@@ -1,0 +1,56 @@
+//! One component with a route for everything that a test wants an actor to do. The README beside the workspace lists them.
+
+mod ambient;
+mod hostile;
+mod keyvalue;
+mod query;
+mod settings;
+mod streams;
+
+use wasip2::{
+    exports::http::incoming_handler::Guest,
+    http::types::{IncomingRequest, ResponseOutparam},
+};
+use wattle::{Request, Response, Result};
+
+struct Kit;
+
+wasip2::http::proxy::export!(Kit with_types_in wasip2);
+
+impl Guest for Kit {
+    fn handle(request: IncomingRequest, out: ResponseOutparam) {
+        let request = Request::from(request);
+        if request.path() == "/silent" {
+            return; // the one thing that `wattle::http!` does not let an actor do: not answering
+        }
+        wattle::http::answer(out, route(request));
+    }
+}
+
+fn route(request: Request) -> Result<Response> {
+    match request.path() {
+        "/" => Ok(Response::text("kit\n")),
+        "/alloc" => hostile::alloc(&request),
+        "/config" => settings::config(&request),
+        "/echo" => streams::echo(&request),
+        "/environment" => ambient::environment(),
+        "/fail" => Err(wattle::Error::msg("asked to fail")),
+        "/file" => ambient::file(),
+        "/flood" => hostile::flood(&request),
+        "/fresh" => ambient::fresh(),
+        "/half" => streams::half(&request),
+        "/head" => ambient::head(&request),
+        "/headers" => hostile::headers(&request),
+        "/kv" => keyvalue::call(&request),
+        "/log" => settings::log(&request),
+        "/recurse" => hostile::recurse(),
+        "/sink" => streams::sink(&request),
+        "/sleep" => ambient::sleep(&request),
+        "/socket" => ambient::socket(),
+        "/source" => streams::source(&request),
+        "/spin" => hostile::spin(&request),
+        "/status" => Ok(Response::text("").status(query::number(&request, "code", 200)? as u16)),
+        "/trap" => panic!("asked to trap"),
+        path => Ok(Response::text(format!("the kit has no {path}\n")).status(404)),
+    }
+}
