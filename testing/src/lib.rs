@@ -1,1 +1,1 @@
-//! testing
+//! Real lattices for tests.

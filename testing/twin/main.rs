@@ -1,0 +1,62 @@
+//! What the benchmark compares Wattle with: the same answers from one process, with and without Wasm.
+//!
+//! They are as fast as one process is without giving anything up that Wattle's users get from the component: a fresh instance
+//! per request, the host's engine settings, time limits on guests.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use anyhow::{Context as _, Result};
+use clap::{Parser, ValueEnum};
+
+mod engine;
+mod guest;
+mod keyvalue;
+mod native;
+mod serve;
+
+use serve::Runtime;
+
+#[derive(Parser)]
+#[command(about = "One process that does what Wattle does in several, to compare with")]
+struct Arguments {
+    /// What to do.
+    what: What,
+    /// Where to listen.
+    #[arg(long)]
+    listen: SocketAddr,
+    /// How threads and connections meet.
+    #[arg(long, default_value = "lanes")]
+    runtime: Runtime,
+    /// The component, for those that run one.
+    #[arg(long)]
+    component: Option<PathBuf>,
+    /// Redis, for those that count.
+    #[arg(long)]
+    redis: Option<String>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum What {
+    /// hyper, nothing else.
+    Hyper,
+    /// hyper and a component, a fresh instance per request.
+    Component,
+    /// hyper and a Redis client.
+    Redis,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let Arguments { listen, runtime, .. } = arguments;
+    match arguments.what {
+        What::Hyper => serve::run(listen, runtime, native::Hello),
+        What::Redis => {
+            let url = arguments.redis.context("--redis is missing")?;
+            serve::run(listen, runtime, native::Counter::new(&url)?)
+        }
+        What::Component => {
+            let component = arguments.component.context("--component is missing")?;
+            serve::run(listen, runtime, guest::Guests::new(&component, arguments.redis.as_deref())?)
+        }
+    }
+}
