@@ -1,0 +1,232 @@
+//! Actors: signed components, compiled, linked once, and run in a fresh instance per call.
+
+mod compiled;
+mod deadline;
+mod engine;
+mod gate;
+mod http;
+mod http_out;
+mod imports;
+mod instance;
+mod limits;
+mod stdio;
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+use wasmtime::component::{InstancePre, Linker};
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wattle_core::{
+    CallError, Digest, EntityId, ErrorKind, Interface,
+    call::unknown_function,
+    control::{ActorLimits, Scale},
+    entity::Party,
+    link::Settings,
+};
+use wattle_wire::{Reply, Request};
+
+pub(crate) use self::{
+    compiled::CompileError,
+    deadline::passed as deadline_passed,
+    gate::Gate,
+    instance::{CallContext, Instance},
+};
+use self::{
+    compiled::Compiler, engine::ActorEngine, gate::QUEUE_MAX_DEFAULT, limits::MEMORY_BYTES_DEFAULT,
+};
+use crate::{logbook::LogBook, router::Router};
+
+/// How long a call may take up to the head of its response, unless the actor's limits say less.
+pub(crate) const DEADLINE_DEFAULT: Duration = Duration::from_secs(30);
+
+/// The most that an actor's limits may ask for.
+const DEADLINE_MAX: Duration = Duration::from_secs(600);
+
+/// What all actors of a host share: the engine, what it links, and the compiler.
+pub(crate) struct ActorRuntime {
+    compiler: Arc<Compiler>,
+    linker: Linker<Instance>,
+    /// Instances at once, of all actors: the pool has no more.
+    instances: Arc<Semaphore>,
+    logbook: Arc<LogBook>,
+}
+
+/// What an actor is made from, after its claims were verified.
+pub(crate) struct ActorSpec {
+    pub(crate) party: Party,
+    pub(crate) artifact: Digest,
+    pub(crate) name: String,
+    pub(crate) imports: Vec<Interface>,
+    pub(crate) exports: Vec<Interface>,
+    pub(crate) scale: Scale,
+    pub(crate) limits: ActorLimits,
+    pub(crate) config: Settings,
+    /// The component, without its claims.
+    pub(crate) component: Vec<u8>,
+}
+
+/// An actor that takes calls.
+pub(crate) struct Actor {
+    pub(crate) id: EntityId,
+    pub(crate) party: Party,
+    pub(crate) artifact: Digest,
+    pub(crate) name: String,
+    pub(crate) imports: Vec<Interface>,
+    pub(crate) exports: Vec<Interface>,
+    pub(crate) config: ArcSwap<Settings>,
+    pub(crate) compiled_from_cache: bool,
+    pub(crate) gate: Arc<Gate>,
+    deadline: Duration,
+    memory_bytes: usize,
+    instances: Arc<Semaphore>,
+    pre: InstancePre<Instance>,
+    http: Option<ProxyPre<Instance>>,
+    calls: AtomicU64,
+    failures: Mutex<BTreeMap<&'static str, u64>>,
+    logbook: Arc<LogBook>,
+}
+
+/// Why an actor cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ActorError {
+    /// Its bytes are no component that this engine compiles.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// It imports what this host does not offer, or exports what it says it does in another shape.
+    #[error("cannot be linked: {0}")]
+    Link(String),
+}
+
+impl ActorRuntime {
+    /// The runtime of one host. `cache_dir` keeps compiled code, tagged with a key from `host_seed`.
+    pub(crate) fn new(
+        cache_dir: PathBuf,
+        host_seed: &str,
+        logbook: Arc<LogBook>,
+    ) -> io::Result<Self> {
+        let ActorEngine { engine, instances_max } = {
+            let engine = ActorEngine::new().map_err(io::Error::other)?;
+            engine.tick()?;
+            engine
+        };
+        let linker = imports::linker(&engine).map_err(io::Error::other)?;
+        let compiler = Arc::new(Compiler::new(engine, cache_dir, host_seed)?);
+        Ok(Self { compiler, linker, instances: Arc::new(Semaphore::new(instances_max)), logbook })
+    }
+
+    /// Compiles (or loads) and links an actor.
+    pub(crate) async fn prepare(&self, spec: ActorSpec) -> Result<Actor, ActorError> {
+        let compiled = self.compiler.compile(spec.artifact, spec.component).await?;
+        let pre = self
+            .linker
+            .instantiate_pre(&compiled.component)
+            .map_err(|error| ActorError::Link(format!("{error:#}")))?;
+        let answers_http =
+            spec.exports.iter().any(|export| export.as_str() == wattle_http::HANDLE.interface);
+        let http = answers_http
+            .then(|| ProxyPre::new(pre.clone()))
+            .transpose()
+            .map_err(|error| ActorError::Link(format!("{error:#}")))?;
+        let limits = spec.limits;
+        Ok(Actor {
+            id: spec.party.id.clone(),
+            party: spec.party,
+            artifact: spec.artifact,
+            name: spec.name,
+            imports: spec.imports,
+            exports: spec.exports,
+            config: ArcSwap::from_pointee(spec.config),
+            compiled_from_cache: compiled.from_cache,
+            gate: Gate::new(spec.scale, limits.queue.unwrap_or(QUEUE_MAX_DEFAULT)),
+            deadline: limits
+                .deadline_ms
+                .map_or(DEADLINE_DEFAULT, |ms| Duration::from_millis(ms.into()))
+                .min(DEADLINE_MAX),
+            memory_bytes: limits
+                .memory_bytes
+                .map_or(MEMORY_BYTES_DEFAULT, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+            instances: self.instances.clone(),
+            pre,
+            http,
+            calls: AtomicU64::new(0),
+            failures: Mutex::default(),
+            logbook: self.logbook.clone(),
+        })
+    }
+}
+
+impl Actor {
+    /// Answers a call that the router has authorized.
+    ///
+    /// # Cancel safety
+    /// Dropping the future ends the instance.
+    pub(crate) async fn call(
+        self: &Arc<Self>,
+        router: &Arc<Router>,
+        interface: &str,
+        function: &str,
+        request: Request,
+        mut context: CallContext,
+    ) -> Result<Reply, CallError> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        context.deadline = context.deadline.min(Instant::now() + self.deadline);
+        let answer = self.answer(router, interface, function, request, context).await;
+        answer.inspect_err(|error| self.count(error))
+    }
+
+    async fn answer(
+        self: &Arc<Self>,
+        router: &Arc<Router>,
+        interface: &str,
+        function: &str,
+        request: Request,
+        context: CallContext,
+    ) -> Result<Reply, CallError> {
+        let pass = {
+            let enter = std::pin::pin!(self.gate.enter());
+            deadline::by_deadline(context.deadline, enter).await?
+        };
+        let place = self.instances.clone().try_acquire_owned().map_err(|_| no_instance())?;
+        let pass = pass.with_instance(place);
+        match &self.http {
+            Some(pre)
+                if (interface, function)
+                    == (wattle_http::HANDLE.interface, wattle_http::HANDLE.function) =>
+            {
+                http::handle(self, pre, router, request, context, pass).await
+            }
+            _ => Err(unknown_function(interface, function)),
+        }
+    }
+
+    /// Calls so far, and how many of them failed in which way.
+    pub(crate) fn counts(&self) -> (u64, BTreeMap<String, u64>) {
+        let failures =
+            self.failures.lock().iter().map(|(kind, count)| ((*kind).to_owned(), *count)).collect();
+        (self.calls.load(Ordering::Relaxed), failures)
+    }
+
+    fn count(&self, error: &CallError) {
+        *self.failures.lock().entry(error.kind.as_str()).or_default() += 1;
+    }
+
+    /// Adds a line to the actor's log.
+    pub(crate) fn log(&self, level: &'static str, message: String) {
+        self.logbook.push(Some(self.id.clone()), level, message);
+    }
+}
+
+fn no_instance() -> CallError {
+    CallError::new(ErrorKind::Overloaded, "all instances of this host are in use")
+}

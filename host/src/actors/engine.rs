@@ -1,0 +1,133 @@
+//! The wasmtime engine all actors share: one per process, sized to the machine.
+
+use std::time::Duration;
+
+use rustix::process::{Resource, getrlimit};
+use tracing::{info, warn};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+};
+
+/// How often a running actor is made to yield to its neighbours on the same thread. A neighbour of one spinning actor waits up
+/// to two of these; shorter ones cost throughput without being felt.
+pub(crate) const EPOCH_INTERVAL: Duration = Duration::from_millis(2);
+
+/// The most linear memory any actor may be given.
+pub(crate) const MEMORY_BYTES_MAX: usize = 1 << 30;
+
+/// The most table elements any actor may have; a language runtime of 20 MB uses about 20,000.
+pub(crate) const TABLE_ELEMENTS_MAX: usize = 100_000;
+
+/// Stack of the guest itself. wasmtime's default, said because the fiber below has to hold it.
+const WASM_STACK_BYTES: usize = 512 * 1024;
+
+/// Stack of a call's fiber: the guest's, and what the host's functions need on top of it.
+const FIBER_STACK_BYTES: usize = 1024 * 1024;
+
+/// Memory of a slot that stays resident between two calls. Resetting these bytes by memset and returning the rest to the kernel
+/// is about four times faster than unmapping all of it (`docs/benchmarks.md`).
+const KEEP_RESIDENT_BYTES: usize = 128 * 1024;
+
+/// Instances at once in the largest pool: each reserves 4 GiB of address space and next to no memory.
+const POOL_INSTANCES_MAX: u32 = 1_000;
+
+/// A pool smaller than this is not worth its limits; instances are then allocated one by one.
+const POOL_INSTANCES_MIN: u32 = 32;
+
+/// Address space under which we do not try to pool: a 1,000 slot pool wants 4 TiB, the smallest one 128 GiB.
+const POOL_ADDRESS_SPACE_MIN: u64 = 1 << 38;
+
+/// An engine, and how many instances it holds at once.
+#[derive(Clone)]
+pub(crate) struct ActorEngine {
+    pub(crate) engine: Engine,
+    pub(crate) instances_max: usize,
+}
+
+impl ActorEngine {
+    /// The largest pool that this machine's address space has room for, or none.
+    pub(crate) fn new() -> wasmtime::Result<Self> {
+        let mut instances = if address_space_is_short() { 0 } else { POOL_INSTANCES_MAX };
+        while instances >= POOL_INSTANCES_MIN {
+            match Engine::new(&pooled(instances)) {
+                Ok(engine) => {
+                    info!(instances, "actors are pooled");
+                    return Ok(Self { engine, instances_max: instances as usize });
+                }
+                Err(error) => {
+                    warn!(instances, %error, "no address space for this pool, trying a smaller one")
+                }
+            }
+            instances /= 2;
+        }
+        info!("address space is short: actors are allocated one by one");
+        let instances_max = POOL_INSTANCES_MIN as usize;
+        Ok(Self { engine: Engine::new(&on_demand())?, instances_max })
+    }
+
+    /// Makes running actors yield every [`EPOCH_INTERVAL`] for as long as the engine lives.
+    pub(crate) fn tick(&self) -> std::io::Result<()> {
+        let engine = self.engine.weak();
+        std::thread::Builder::new().name("epoch".to_owned()).spawn(move || {
+            while let Some(engine) = engine.upgrade() {
+                engine.increment_epoch();
+                drop(engine);
+                std::thread::park_timeout(EPOCH_INTERVAL);
+            }
+        })?;
+        Ok(())
+    }
+}
+
+fn address_space_is_short() -> bool {
+    getrlimit(Resource::As).current.is_some_and(|bytes| bytes < POOL_ADDRESS_SPACE_MIN)
+}
+
+/// What both kinds of engine agree on; compiled code of one does not load in the other, which the cache's key takes care of.
+fn common() -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        // Costs a call a microsecond and gives WASI 0.3, which will get an engine of its own (docs/adr/0003).
+        .concurrency_support(false)
+        .epoch_interruption(true)
+        .max_wasm_stack(WASM_STACK_BYTES)
+        .async_stack_size(FIBER_STACK_BYTES)
+        .cranelift_opt_level(OptLevel::Speed)
+        .memory_init_cow(true);
+    config
+}
+
+fn pooled(instances: u32) -> Config {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        .total_core_instances(instances * 8)
+        .total_memories(instances)
+        .total_tables(instances * 4)
+        .total_stacks(instances)
+        .max_core_instances_per_component(64)
+        .max_memories_per_component(8)
+        .max_tables_per_component(16)
+        .max_component_instance_size(2 << 20)
+        .max_core_instance_size(2 << 20)
+        .max_memory_size(MEMORY_BYTES_MAX)
+        .table_elements(TABLE_ELEMENTS_MAX)
+        .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
+        .table_keep_resident(KEEP_RESIDENT_BYTES)
+        .max_unused_warm_slots(instances)
+        .pagemap_scan(Enabled::Auto);
+    let mut config = common();
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}
+
+/// For a process under `ulimit -v`: memories reserve no more than they use, and bounds are checked instead of guarded.
+fn on_demand() -> Config {
+    let mut config = common();
+    config
+        .allocation_strategy(InstanceAllocationStrategy::OnDemand)
+        .memory_reservation(0)
+        .memory_reservation_for_growth(1 << 20)
+        .memory_guard_size(64 * 1024);
+    config
+}

@@ -1,0 +1,74 @@
+//! `wasi:http/incoming-handler`: a call whose parameters are a request's head and whose stream is its body becomes a guest's
+//! `handle`, and the guest's response a reply.
+
+mod body;
+mod response;
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use wasmtime::Store;
+use wasmtime_wasi_http::{
+    WasiHttpView,
+    p2::bindings::{ProxyPre, http::types::Scheme},
+};
+use wattle_core::{CallError, ErrorKind};
+use wattle_wire::{Reply, Request};
+
+use self::{body::RequestBody, response::Guest};
+use super::{
+    Actor,
+    deadline::by_deadline,
+    gate::Pass,
+    instance::{CallContext, Instance, guest_error},
+};
+use crate::router::Router;
+
+/// Answers one HTTP request with a fresh instance of `actor`.
+///
+/// # Cancel safety
+/// Dropping the future ends the instance.
+pub(crate) async fn handle(
+    actor: &Arc<Actor>,
+    pre: &ProxyPre<Instance>,
+    router: &Arc<Router>,
+    request: Request,
+    context: CallContext,
+    pass: Pass,
+) -> Result<Reply, CallError> {
+    let deadline = context.deadline;
+    let request = incoming(request)?;
+    let (send, head) = oneshot::channel();
+    let mut store = Instance::store(actor, router, context);
+    let pre = pre.clone();
+    let run = Box::pin(async move {
+        let ran = run(&mut store, &pre, request, send).await;
+        ran.map_err(|error| guest_error(&error, store.data()))
+    });
+    by_deadline(deadline, Box::pin(Guest::new(run, pass, deadline).reply(head))).await
+}
+
+fn incoming(request: Request) -> Result<http::Request<RequestBody>, CallError> {
+    let head = wattle_http::decode_request(&request.params)
+        .map_err(|error| CallError::new(ErrorKind::Malformed, error.to_string()))?;
+    Ok(head.map(|()| RequestBody::new(request.body)))
+}
+
+type ResponseSender = oneshot::Sender<response::Head>;
+
+async fn run(
+    store: &mut Store<Instance>,
+    pre: &ProxyPre<Instance>,
+    request: http::Request<RequestBody>,
+    send: ResponseSender,
+) -> wasmtime::Result<()> {
+    let proxy = pre.instantiate_async(&mut *store).await?;
+    let scheme = match request.uri().scheme_str() {
+        Some("https") => Scheme::Https,
+        _ => Scheme::Http,
+    };
+    let mut http = store.data_mut().http();
+    let request = http.new_incoming_request(scheme, request)?;
+    let response = http.new_response_outparam(send)?;
+    proxy.wasi_http_incoming_handler().call_handle(store, request, response).await
+}

@@ -1,0 +1,251 @@
+//! A guest's response on its way out: small ones are answered whole, longer ones stream while the guest goes on running.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::{Duration, Instant},
+};
+
+use bytes::{Bytes, BytesMut};
+use http_body::Body as _;
+use tokio::{
+    sync::oneshot,
+    time::{Sleep, sleep, timeout_at},
+};
+use wasmtime_wasi_http::p2::{bindings::http::types::ErrorCode, body::HyperOutgoingBody};
+use wattle_core::{CallError, ErrorKind};
+use wattle_wire::{Body, ChunkSource, Reply, StreamError};
+
+use super::super::gate::Pass;
+
+/// A body up to this size is answered in one piece, if the guest writes it without waiting for anything.
+const WHOLE_BYTES_MAX: usize = 16 * 1024;
+
+/// A guest that has begun its response and adds nothing to it for so long is ended.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+
+/// What the guest puts into its response-outparam.
+pub(super) type Head = Result<http::Response<HyperOutgoingBody>, ErrorCode>;
+
+type Run = Pin<Box<dyn Future<Output = Result<(), CallError>> + Send>>;
+
+/// A guest's `handle` under way. Dropping it ends the instance and frees its place.
+pub(super) struct Guest {
+    run: Option<Run>,
+    _pass: Pass,
+    deadline: Instant,
+}
+
+impl Guest {
+    pub(super) fn new(run: Run, pass: Pass, deadline: Instant) -> Self {
+        Self { run: Some(run), _pass: pass, deadline }
+    }
+
+    /// Runs the guest until there is a reply to send, and beyond that for as long as its body takes.
+    pub(super) async fn reply(
+        mut self,
+        mut head: oneshot::Receiver<Head>,
+    ) -> Result<Reply, CallError> {
+        let (parts, mut body) = poll_fn(|cx| self.poll_head(cx, &mut head)).await?.into_parts();
+        let result = wattle_http::encode_response(&parts)
+            .map_err(|error| CallError::new(ErrorKind::TooLarge, error.to_string()))?;
+        let begun = poll_fn(|cx| Poll::Ready(self.collect(cx, &mut body))).await?;
+        let body = match begun {
+            Begun::Whole { bytes, trailers: None } => {
+                self.finish_alone();
+                Body::full(bytes)
+            }
+            Begun::Whole { bytes, trailers } => {
+                self.finish_alone();
+                Body::new(Ended { bytes: Some(bytes), trailers })
+            }
+            Begun::Partly(bytes) => Body::new(GuestBody {
+                guest: Some(self),
+                begun: Some(bytes).filter(|bytes| !bytes.is_empty()),
+                body,
+                trailers: None,
+                idle: None,
+            }),
+        };
+        Ok(Reply { result: result.into(), body: Some(body) })
+    }
+
+    fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        head: &mut oneshot::Receiver<Head>,
+    ) -> Poll<Result<http::Response<HyperOutgoingBody>, CallError>> {
+        let ran = self.poll_run(cx)?;
+        match Pin::new(head).poll(cx) {
+            Poll::Ready(Ok(Ok(response))) => Poll::Ready(Ok(response)),
+            Poll::Ready(Ok(Err(code))) => {
+                let message = format!("the actor answered with an error: {code:?}");
+                Poll::Ready(Err(CallError::new(ErrorKind::Trapped, message)))
+            }
+            Poll::Ready(Err(_)) => {
+                let message = "the actor returned without a response";
+                Poll::Ready(Err(CallError::new(ErrorKind::Trapped, message)))
+            }
+            Poll::Pending if ran.is_ready() => {
+                let message = "the actor returned and kept its response to itself";
+                Poll::Ready(Err(CallError::new(ErrorKind::Trapped, message)))
+            }
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// Ready when the guest has returned.
+    fn poll_run(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, CallError> {
+        let Some(run) = &mut self.run else { return Ok(Poll::Ready(())) };
+        match run.as_mut().poll(cx) {
+            Poll::Pending => Ok(Poll::Pending),
+            Poll::Ready(ran) => {
+                self.run = None;
+                ran.map(Poll::Ready)
+            }
+        }
+    }
+
+    /// As much of the body as is there without waiting. The guest and its body are polled in turn: each waits for the other.
+    fn collect(
+        &mut self,
+        cx: &mut Context<'_>,
+        body: &mut HyperOutgoingBody,
+    ) -> Result<Begun, CallError> {
+        let mut first: Option<Bytes> = None;
+        let mut more = BytesMut::new();
+        let bytes = |first: Option<Bytes>, more: BytesMut| match first {
+            Some(first) if more.is_empty() => first,
+            _ => more.freeze(),
+        };
+        loop {
+            let _: Poll<()> = self.poll_run(cx)?;
+            match Pin::new(&mut *body).poll_frame(cx) {
+                Poll::Pending => return Ok(Begun::Partly(bytes(first, more))),
+                Poll::Ready(None) => {
+                    return Ok(Begun::Whole { bytes: bytes(first, more), trailers: None });
+                }
+                Poll::Ready(Some(Err(error))) => {
+                    return Err(CallError::new(
+                        ErrorKind::Trapped,
+                        format!("the response's body failed: {error}"),
+                    ));
+                }
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(chunk) if first.is_none() => first = Some(chunk),
+                    Ok(chunk) => {
+                        if more.is_empty() {
+                            more.extend_from_slice(first.as_deref().unwrap_or_default());
+                        }
+                        more.extend_from_slice(&chunk);
+                    }
+                    Err(frame) => {
+                        let trailers = frame.into_trailers().ok();
+                        return Ok(Begun::Whole { bytes: bytes(first, more), trailers });
+                    }
+                },
+            }
+            if first.as_ref().map_or(0, Bytes::len).max(more.len()) > WHOLE_BYTES_MAX {
+                return Ok(Begun::Partly(bytes(first, more)));
+            }
+        }
+    }
+
+    /// The response is complete; what the guest still does, it does until its deadline with nobody waiting.
+    fn finish_alone(mut self) {
+        let Some(run) = self.run.take() else { return };
+        tokio::spawn(async move {
+            let guest = self;
+            let _: Result<_, _> = timeout_at(guest.deadline.into(), run).await;
+        });
+    }
+}
+
+/// What there was of a body before the guest first waited.
+enum Begun {
+    Whole { bytes: Bytes, trailers: Option<http::HeaderMap> },
+    Partly(Bytes),
+}
+
+/// Trailers that are past the contract's limits are left out: the body before them is complete all the same.
+fn encoded(trailers: http::HeaderMap) -> Option<Bytes> {
+    wattle_http::encode_trailers(&trailers).ok().map(Bytes::from)
+}
+
+/// A complete body that has trailers.
+struct Ended {
+    bytes: Option<Bytes>,
+    trailers: Option<http::HeaderMap>,
+}
+
+impl ChunkSource for Ended {
+    fn poll_chunk(&mut self, _cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StreamError>>> {
+        Poll::Ready(self.bytes.take().filter(|bytes| !bytes.is_empty()).map(Ok))
+    }
+
+    fn take_trailers(&mut self) -> Option<Bytes> {
+        encoded(self.trailers.take()?)
+    }
+}
+
+/// A body that its guest still writes. The guest runs only while somebody reads: that is its back-pressure.
+struct GuestBody {
+    guest: Option<Guest>,
+    begun: Option<Bytes>,
+    body: HyperOutgoingBody,
+    trailers: Option<http::HeaderMap>,
+    idle: Option<Pin<Box<Sleep>>>,
+}
+
+impl GuestBody {
+    fn end(&mut self) {
+        if let Some(guest) = self.guest.take() {
+            guest.finish_alone();
+        }
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StreamError>>> {
+        loop {
+            if let Some(Err(error)) = self.guest.as_mut().map(|guest| guest.poll_run(cx)) {
+                return Poll::Ready(Some(Err(StreamError::Failed(error.message))));
+            }
+            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                None => {
+                    self.end();
+                    return Poll::Ready(None);
+                }
+                Some(Err(error)) => {
+                    return Poll::Ready(Some(Err(StreamError::Failed(error.to_string()))));
+                }
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(chunk) if chunk.is_empty() => {}
+                    Ok(chunk) => return Poll::Ready(Some(Ok(chunk))),
+                    Err(frame) => {
+                        self.trailers = frame.into_trailers().ok();
+                        self.end();
+                        return Poll::Ready(None);
+                    }
+                },
+            }
+        }
+    }
+}
+
+impl ChunkSource for GuestBody {
+    fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StreamError>>> {
+        if let Some(begun) = self.begun.take() {
+            return Poll::Ready(Some(Ok(begun)));
+        }
+        if let Poll::Ready(chunk) = self.poll_frame(cx) {
+            self.idle = None;
+            return Poll::Ready(chunk);
+        }
+        let idle = self.idle.get_or_insert_with(|| Box::pin(sleep(IDLE_MAX)));
+        idle.as_mut().poll(cx).map(|()| Some(Err(StreamError::Idle)))
+    }
+
+    fn take_trailers(&mut self) -> Option<Bytes> {
+        encoded(self.trailers.take()?)
+    }
+}

@@ -1,0 +1,105 @@
+//! `wasmcloud:bus`: an actor chooses at run time which of its links the calls that follow take.
+
+use wasmtime::component::{Linker, Resource};
+use wattle_core::LinkName;
+
+use super::WholeInstance;
+use crate::actors::instance::Instance;
+
+mod v1 {
+    wasmtime::component::bindgen!({
+        path: "../interfaces/bus/wit/v1",
+        world: "imports",
+        imports: { default: trappable },
+        with: { "wasmcloud:bus/lattice.call-target-interface": super::TargetInterface },
+    });
+}
+
+mod v2 {
+    wasmtime::component::bindgen!({
+        path: "../interfaces/bus/wit/v2",
+        world: "imports",
+        imports: { default: trappable },
+        with: { "wasmcloud:bus/lattice.call-target-interface": super::TargetInterface },
+    });
+}
+
+/// Interfaces whose link an instance may have chosen.
+const CHOSEN_MAX: usize = 64;
+
+/// An interface, by name, as the guest put it together.
+pub struct TargetInterface(String);
+
+pub(super) fn link(linker: &mut Linker<Instance>) -> wasmtime::Result<()> {
+    v1::Imports::add_to_linker::<Instance, WholeInstance>(linker, |instance| instance)?;
+    v2::Imports::add_to_linker::<Instance, WholeInstance>(linker, |instance| instance)
+}
+
+impl Instance {
+    fn choose_link(
+        &mut self,
+        name: &str,
+        interfaces: Vec<Resource<TargetInterface>>,
+    ) -> wasmtime::Result<Result<(), String>> {
+        let chosen: Result<LinkName, _> = name.parse();
+        for interface in interfaces {
+            let TargetInterface(interface) = self.table.delete(interface)?;
+            let Ok(name) = &chosen else { continue };
+            self.link_names.retain(|(of, _)| *of != interface);
+            if self.link_names.len() == CHOSEN_MAX {
+                return Ok(Err(format!(
+                    "link names of more than {CHOSEN_MAX} interfaces are chosen"
+                )));
+            }
+            self.link_names.push((interface, name.clone()));
+        }
+        Ok(chosen.map(drop).map_err(|error| error.to_string()))
+    }
+
+    fn target_interface(
+        &mut self,
+        namespace: &str,
+        package: &str,
+        interface: &str,
+    ) -> wasmtime::Result<Resource<TargetInterface>> {
+        Ok(self.table.push(TargetInterface(format!("{namespace}:{package}/{interface}")))?)
+    }
+}
+
+impl v1::wasmcloud::bus::lattice::Host for &mut Instance {
+    /// Version 1 has no way to answer an error, so a name that cannot be one traps.
+    fn set_link_name(
+        &mut self,
+        name: String,
+        interfaces: Vec<Resource<TargetInterface>>,
+    ) -> wasmtime::Result<()> {
+        self.choose_link(&name, interfaces)?.map_err(wasmtime::Error::msg)
+    }
+}
+
+impl v2::wasmcloud::bus::lattice::Host for &mut Instance {
+    fn set_link_name(
+        &mut self,
+        name: String,
+        interfaces: Vec<Resource<TargetInterface>>,
+    ) -> wasmtime::Result<Result<(), String>> {
+        self.choose_link(&name, interfaces)
+    }
+}
+
+macro_rules! serve_target_interface {
+    ($($version:ident),*) => {$(
+        impl $version::wasmcloud::bus::lattice::HostCallTargetInterface for &mut Instance {
+            fn new(&mut self, namespace: String, package: String, interface: String) -> wasmtime::Result<Resource<TargetInterface>> {
+                self.target_interface(&namespace, &package, &interface)
+            }
+
+            fn drop(&mut self, interface: Resource<TargetInterface>) -> wasmtime::Result<()> {
+                self.table.delete(interface)?;
+                Ok(())
+            }
+        }
+    )*};
+}
+
+serve_target_interface!(v1, v2);

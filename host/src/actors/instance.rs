@@ -1,0 +1,178 @@
+//! One instance: the state of one call's Wasm, made for it and dropped with it.
+
+use std::{sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use wasmtime::{Store, Trap, component::ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wattle_core::{
+    CallError, CallId, ErrorKind, LinkName, Operation, call::Call, link::DEFAULT_LINK_NAME,
+};
+
+use super::{
+    Actor,
+    http_out::NoOutgoingHttp,
+    limits::{InstanceLimits, Refused},
+    stdio::ActorOutput,
+};
+use crate::router::Router;
+
+/// Guest traps name at most this many frames.
+const TRAP_TEXT_MAX: usize = 1_500;
+
+/// The most random bytes a guest gets at once.
+const RANDOM_BYTES_MAX: u64 = 1 << 20;
+
+/// What every call carries from edge to edge.
+#[derive(Clone, Debug)]
+pub(crate) struct CallContext {
+    pub(crate) id: CallId,
+    pub(crate) deadline: Instant,
+    pub(crate) trace: Option<Box<str>>,
+}
+
+/// What a store holds beside the guest's memory.
+pub(crate) struct Instance {
+    pub(crate) actor: Arc<Actor>,
+    pub(crate) router: Arc<Router>,
+    pub(crate) context: CallContext,
+    pub(crate) limits: InstanceLimits,
+    pub(crate) table: ResourceTable,
+    /// Link names that the guest chose at run time (`wasmcloud:bus`), by interface.
+    pub(crate) link_names: Vec<(String, LinkName)>,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    outgoing_http: NoOutgoingHttp,
+}
+
+impl Instance {
+    /// A store for one call, limited before the guest runs.
+    pub(crate) fn store(
+        actor: &Arc<Actor>,
+        router: &Arc<Router>,
+        context: CallContext,
+    ) -> Store<Self> {
+        let output = ActorOutput::new(actor);
+        let wasi = WasiCtx::builder()
+            .stdout(output.clone())
+            .stderr(output)
+            .max_random_size(RANDOM_BYTES_MAX)
+            .build();
+        let state = Self {
+            limits: InstanceLimits::new(actor.memory_bytes),
+            table: ResourceTable::new(),
+            link_names: Vec::new(),
+            http: WasiHttpCtx::new(),
+            outgoing_http: NoOutgoingHttp::new(actor),
+            wasi,
+            actor: actor.clone(),
+            router: router.clone(),
+            context,
+        };
+        let mut store = Store::new(actor.pre.engine(), state);
+        store.limiter(|state| &mut state.limits);
+        store.epoch_deadline_async_yield_and_update(1);
+        store
+    }
+
+    /// The name of the link that calls on `interface` take.
+    pub(crate) fn link_name(&self, interface: &str) -> &str {
+        let chosen = self.link_names.iter().rev().find(|(of, _)| of == interface);
+        chosen.map_or(DEFAULT_LINK_NAME, |(_, name)| name.as_str())
+    }
+
+    /// This instance as the caller of a contract.
+    pub(crate) fn caller(&self) -> InstanceCaller {
+        InstanceCaller {
+            actor: self.actor.clone(),
+            router: self.router.clone(),
+            context: self.context.clone(),
+            link_names: self.link_names.clone(),
+        }
+    }
+}
+
+/// Calls what an instance imports. It owns what it needs, so that a call does not borrow the store.
+pub(crate) struct InstanceCaller {
+    actor: Arc<Actor>,
+    router: Arc<Router>,
+    context: CallContext,
+    link_names: Vec<(String, LinkName)>,
+}
+
+impl Call for InstanceCaller {
+    async fn call(&self, operation: Operation, params: Vec<u8>) -> Result<Bytes, CallError> {
+        let chosen = self.link_names.iter().rev().find(|(of, _)| of == operation.interface);
+        let name = chosen.map_or(DEFAULT_LINK_NAME, |(_, name)| name.as_str());
+        self.router
+            .call_from_actor(&self.actor, name, operation, params.into(), &self.context)
+            .await
+    }
+}
+
+/// Says in our words how a guest failed.
+pub(crate) fn guest_error(error: &wasmtime::Error, state: &Instance) -> CallError {
+    if let Some(refused) = state.limits.refused() {
+        return CallError::new(ErrorKind::LimitExceeded, limit_text(&state.actor, refused));
+    }
+    let id = &state.actor.id;
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::StackOverflow) => {
+            CallError::new(ErrorKind::LimitExceeded, format!("{id} used up its stack"))
+        }
+        Some(Trap::OutOfFuel) => {
+            CallError::new(ErrorKind::LimitExceeded, format!("{id} used up its fuel"))
+        }
+        Some(trap) => {
+            CallError::new(ErrorKind::Trapped, format!("{id} trapped: {trap}{}", frames(error)))
+        }
+        None => {
+            let mut text = format!("{id} failed: {error:#}");
+            text.truncate(text.floor_char_boundary(TRAP_TEXT_MAX));
+            CallError::new(ErrorKind::Trapped, text)
+        }
+    }
+}
+
+fn limit_text(actor: &Actor, refused: Refused) -> String {
+    match refused {
+        Refused::Memory { limit_bytes } => {
+            format!("{} asked for more than its {} MiB of memory", actor.id, limit_bytes >> 20)
+        }
+        Refused::Table { limit_elements } => {
+            format!("{} asked for more than {limit_elements} table elements", actor.id)
+        }
+    }
+}
+
+/// Where in the guest it happened, innermost first, for the actor's author.
+fn frames(error: &wasmtime::Error) -> String {
+    const FRAMES_MAX: usize = 8;
+    let Some(backtrace) = error.downcast_ref::<wasmtime::WasmBacktrace>() else {
+        return String::new();
+    };
+    let mut text = String::new();
+    for frame in backtrace.frames().iter().take(FRAMES_MAX) {
+        let name = frame.func_name().unwrap_or("?");
+        text.push_str("\n  at ");
+        text.push_str(&name.chars().take(120).collect::<String>());
+    }
+    text
+}
+
+impl WasiView for Instance {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for Instance {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView {
+            hooks: &mut self.outgoing_http,
+            table: &mut self.table,
+            ctx: &mut self.http,
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! The one door: every call, from whichever side, is located, authorized, admitted and carried here, and nowhere else.
+//!
+//! Nothing on this path looks into a store or waits for a lock: it reads a snapshot that control traffic swaps.
+
+pub(crate) mod denial;
+mod edge;
+mod grant;
+mod routes;
+
+use std::{
+    borrow::Cow,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use tracing::debug;
+use wattle_core::{
+    CallError, EntityId, ErrorKind, Operation,
+    call::RequestHead,
+    codec,
+    control::{Question, UserCall},
+    inventory::Explanation,
+};
+use wattle_wire::{Reply, Request};
+
+pub(crate) use self::{
+    denial::Denial,
+    edge::{Callee, Edge, Standing},
+    grant::{Known, judge},
+    routes::{Routes, RoutesBuilder},
+};
+use crate::{
+    actors::{Actor, CallContext, deadline_passed},
+    clock::Clock,
+    providers::Calls,
+    reports::Reports,
+};
+
+/// The most bytes of a request's head on a provider's socket.
+const HEAD_LEN_MAX: usize = 4 * 1024;
+
+/// The router of one host.
+pub(crate) struct Router {
+    routes: ArcSwap<Routes>,
+    clock: Arc<Clock>,
+    reports: Arc<Reports>,
+}
+
+impl Router {
+    /// A router that knows nobody yet.
+    pub(crate) fn new(clock: Arc<Clock>, reports: Arc<Reports>) -> Arc<Self> {
+        Arc::new(Self { routes: ArcSwap::default(), clock, reports })
+    }
+
+    /// Makes `routes` what every call from now on sees. Calls under way finish as they were admitted.
+    pub(crate) fn swap(&self, routes: Routes) {
+        self.routes.store(Arc::new(routes));
+    }
+
+    /// What calls see now.
+    pub(crate) fn routes(&self) -> Arc<Routes> {
+        self.routes.load_full()
+    }
+
+    /// A call from an actor over the link that it chose.
+    ///
+    /// # Cancel safety
+    /// Dropping the future cancels the call, which may have run.
+    pub(crate) fn call_from_actor<'a>(
+        self: &'a Arc<Self>,
+        caller: &'a Arc<Actor>,
+        link_name: &'a str,
+        operation: Operation,
+        params: Bytes,
+        context: &'a CallContext,
+    ) -> Pin<Box<dyn Future<Output = Result<Bytes, CallError>> + Send + 'a>> {
+        // Boxed, because an actor may call an actor that calls an actor.
+        Box::pin(async move {
+            let located =
+                self.routes.load().from_actor(&caller.party.id, operation.interface, link_name);
+            let edge = located.ok_or_else(|| {
+                let denial = Denial::no_link(&caller.party, operation.interface, link_name);
+                self.deny(caller.party.id.as_str(), "?", operation.interface, &denial)
+            })?;
+            self.authorize(&edge, operation.interface)?;
+            let request = Request { head: Bytes::new(), params, body: None };
+            let reply = self
+                .carry(&edge, operation.interface, operation.function, request, context)
+                .await?;
+            Ok(reply.result)
+        })
+    }
+
+    async fn call_from_provider(
+        self: &Arc<Self>,
+        provider: &EntityId,
+        request: Request,
+    ) -> Result<Reply, CallError> {
+        let bytes = request.head.clone();
+        let head: RequestHead<'_> = codec::decode(&bytes, HEAD_LEN_MAX).map_err(|error| {
+            self.reports.refused("request of a provider", "malformed");
+            CallError::new(ErrorKind::Malformed, format!("request head: {error}"))
+        })?;
+        // A number of a link that is not this provider's is as good as none.
+        let located = self.routes.load().from_provider(head.link);
+        let edge = located.filter(|edge| edge.link.source.id == *provider).ok_or_else(|| {
+            let denial = Denial::no_such_number(provider, head.link);
+            self.deny(provider.as_str(), "?", &head.interface, &denial)
+        })?;
+        self.authorize(&edge, &head.interface)?;
+        let context = CallContext {
+            id: head.id,
+            deadline: Instant::now() + Duration::from_millis(head.deadline_ms.into()),
+            trace: head.trace.as_deref().map(Into::into),
+        };
+        self.carry(&edge, &head.interface, &head.function, request, &context).await
+    }
+
+    /// A call that a user makes. The right to make it was checked with the command that brought it.
+    pub(crate) async fn call_from_user(
+        self: &Arc<Self>,
+        call: &UserCall,
+        request: Request,
+        context: CallContext,
+    ) -> Result<Reply, CallError> {
+        let actor = self.routes.load().actor(&call.target).ok_or_else(|| {
+            let text = format!("no actor runs here as {}", call.target);
+            CallError::new(ErrorKind::NotFound, text)
+        })?;
+        actor.call(self, call.interface.as_str(), &call.function, request, context).await
+    }
+
+    /// Whether a call would be allowed, and by what.
+    pub(crate) fn explain(&self, question: &Question) -> Explanation {
+        self.routes.load().explain(question, self.clock.now())
+    }
+
+    fn authorize(&self, edge: &Edge, interface: &str) -> Result<(), CallError> {
+        let checked = edge.check(interface, self.clock.now());
+        checked.map_err(|denial| {
+            let (caller, callee) = (edge.link.source.id.as_str(), edge.link.target.id.as_str());
+            self.deny(caller, callee, interface, &denial)
+        })
+    }
+
+    fn deny(&self, caller: &str, callee: &str, interface: &str, denial: &Denial) -> CallError {
+        self.reports.call_denied(caller, callee, interface, denial);
+        CallError::new(ErrorKind::Denied, denial.to_string())
+    }
+
+    async fn carry(
+        self: &Arc<Self>,
+        edge: &Edge,
+        interface: &str,
+        function: &str,
+        request: Request,
+        context: &CallContext,
+    ) -> Result<Reply, CallError> {
+        debug!(id = %context.id, caller = %edge.link.source.id, callee = %edge.link.target.id, interface, function, local = true, "call");
+        match &edge.callee {
+            Callee::Actor(actor) => {
+                let answer = actor.call(self, interface, function, request, context.clone()).await;
+                answer.inspect_err(|error| self.reports.call_failed(&actor.id, error))
+            }
+            Callee::Provider(provider) => {
+                let head = head(edge.number, interface, function, context)?;
+                provider.call(head, request.params, request.body).await
+            }
+            Callee::Absent => {
+                let text = format!("{} does not run on this host", edge.link.target.id);
+                Err(CallError::new(ErrorKind::Unavailable, text))
+            }
+        }
+    }
+}
+
+/// What a provider is told ahead of the parameters.
+fn head(
+    link: u32,
+    interface: &str,
+    function: &str,
+    context: &CallContext,
+) -> Result<Bytes, CallError> {
+    let left = context.deadline.saturating_duration_since(Instant::now()).as_millis();
+    if left == 0 {
+        return Err(deadline_passed());
+    }
+    let head = RequestHead {
+        id: context.id,
+        link,
+        interface: Cow::Borrowed(interface),
+        function: Cow::Borrowed(function),
+        deadline_ms: u32::try_from(left).unwrap_or(u32::MAX),
+        trace: context.trace.as_deref().map(Cow::Borrowed),
+    };
+    Ok(codec::encode(&head).into())
+}
+
+impl Calls for Router {
+    /// A call from a provider, which names a link by its number on that provider's socket.
+    fn call(
+        self: &Arc<Self>,
+        provider: &Arc<EntityId>,
+        request: Request,
+    ) -> impl Future<Output = Result<Reply, CallError>> + Send + 'static {
+        let (router, provider) = (self.clone(), provider.clone());
+        async move { router.call_from_provider(&provider, request).await }
+    }
+}

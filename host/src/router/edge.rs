@@ -1,0 +1,69 @@
+//! One link as the request path sees it: judged when the snapshot was made, checked against the clock at each call.
+
+use std::sync::Arc;
+
+use wattle_claims::Timestamp;
+use wattle_core::{Interface, Link};
+
+use super::denial::Denial;
+use crate::{actors::Actor, providers::Provider};
+
+/// A link, who is at its far end, and whether it may be used.
+pub(crate) struct Edge {
+    /// The link's number on the sockets of the providers at its ends.
+    pub(crate) number: u32,
+    pub(crate) link: Link,
+    pub(crate) standing: Standing,
+    pub(crate) callee: Callee,
+}
+
+/// What the chain of authority gave when it was walked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Allowed on these interfaces, from and until these times; for the others the link names, why not.
+    Granted {
+        interfaces: Vec<Interface>,
+        not: Vec<(Interface, Denial)>,
+        from: Option<Timestamp>,
+        until: Option<Timestamp>,
+    },
+    /// Not allowed.
+    Denied(Denial),
+}
+
+/// Who answers.
+#[derive(Clone)]
+pub(crate) enum Callee {
+    Actor(Arc<Actor>),
+    Provider(Provider),
+    /// Nobody on this host.
+    Absent,
+}
+
+impl Edge {
+    /// Whether a call on `interface` may pass at `now`.
+    pub(crate) fn check(&self, interface: &str, now: Timestamp) -> Result<(), Denial> {
+        let (interfaces, not, from, until) = match &self.standing {
+            Standing::Denied(denial) => return Err(denial.clone()),
+            Standing::Granted { interfaces, not, from, until } => (interfaces, not, from, until),
+        };
+        if until.is_some_and(|until| now > until) {
+            return Err(Denial::new(format!("the grant for {} has expired", self.link.key())));
+        }
+        if from.is_some_and(|from| now < from) {
+            return Err(Denial::new(format!("the grant for {} is not valid yet", self.link.key())));
+        }
+        if interfaces.iter().any(|granted| granted.as_str() == interface) {
+            return Ok(());
+        }
+        let named = not.iter().find(|(named, _)| named.as_str() == interface);
+        Err(named.map_or_else(|| self.not_covered(interface), |(_, denial)| denial.clone()))
+    }
+
+    fn not_covered(&self, interface: &str) -> Denial {
+        let Link { source, target, name, .. } = &self.link;
+        let next = format!("wattle link put {} {} {interface} --name {name}", source.id, target.id);
+        Denial::new(format!("the link {} does not cover {interface}", self.link.key()))
+            .with_next(next)
+    }
+}

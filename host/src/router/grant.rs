@@ -1,0 +1,353 @@
+//! Walks the chain of authority for one link. Pure: the same facts always give the same judgement, which the snapshot keeps and
+//! `wattle why` prints.
+
+use wattle_claims::Timestamp;
+use wattle_core::{AccountKey, Constraints, Interface, Link, entity::Party, inventory::Step};
+
+use super::{denial::Denial, edge::Standing};
+
+/// Something that runs, as its verified claims describe it.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) party: Party,
+    pub(crate) imports: Vec<Interface>,
+    pub(crate) exports: Vec<Interface>,
+    pub(crate) validity: Validity,
+}
+
+/// Whether and when a verified token counts.
+#[derive(Clone, Debug)]
+pub(crate) struct Validity {
+    /// Why not, if it does not (revoked, expired).
+    pub(crate) broken: Option<String>,
+    pub(crate) from: Option<Timestamp>,
+    pub(crate) until: Option<Timestamp>,
+}
+
+/// A link with what its token says about who granted it.
+#[derive(Clone, Debug)]
+pub(crate) struct Granted<'a> {
+    pub(crate) link: &'a Link,
+    /// The account under which the link was issued.
+    pub(crate) account: &'a AccountKey,
+    pub(crate) validity: &'a Validity,
+}
+
+/// What was looked at, in order, and what came of it.
+pub(crate) struct Judgement {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) standing: Standing,
+}
+
+/// Judges one link between what runs under its two ids. `shared` says whether the callee's account lets the link's account grant
+/// calls to this callee.
+pub(crate) fn judge(
+    granted: &Granted<'_>,
+    source: Option<&Known>,
+    target: Option<&Known>,
+    shared: impl Fn(&AccountKey, &Party) -> bool,
+) -> Judgement {
+    let mut walk = Walk::default();
+    walk.link(granted);
+    walk.constraints(granted.link);
+    walk.party("caller", &granted.link.source, source);
+    walk.party("callee", &granted.link.target, target);
+    walk.owner(granted, shared);
+    let standing = walk.standing(granted, source, target);
+    Judgement { steps: walk.steps, standing }
+}
+
+#[derive(Default)]
+struct Walk {
+    steps: Vec<Step>,
+    broken: Option<Denial>,
+}
+
+impl Walk {
+    fn holds(&mut self, finding: String) {
+        self.steps.push(Step { holds: true, finding });
+    }
+
+    fn breaks(&mut self, denial: Denial) {
+        self.steps.push(Step { holds: false, finding: denial.reason.clone() });
+        self.broken.get_or_insert(denial);
+    }
+
+    fn link(&mut self, granted: &Granted<'_>) {
+        let key = granted.link.key();
+        match &granted.validity.broken {
+            None => self.holds(format!("link {key}, issued under account {}", granted.account)),
+            Some(why) => self.breaks(Denial::new(format!("link {key}: {why}"))),
+        }
+    }
+
+    fn constraints(&mut self, link: &Link) {
+        let unknown = link.constraints.keys().find(|name| {
+            !link
+                .interfaces
+                .iter()
+                .any(|interface| known_constraints(interface).contains(&name.as_str()))
+        });
+        if let Some(name) = unknown {
+            let reason = format!(
+                "link {}: the constraint {name:?} is not known here, so it cannot be held to",
+                link.key()
+            );
+            self.breaks(Denial::new(reason));
+        } else if !link.constraints.is_empty() {
+            self.holds(format!("constraints: {}", constraints_text(&link.constraints)));
+        }
+    }
+
+    fn party(&mut self, role: &str, wanted: &Party, found: Option<&Known>) {
+        let Some(found) = found else {
+            self.holds(format!("{role} {} does not run on this host", wanted.id));
+            return;
+        };
+        if found.party.identity != wanted.identity {
+            let reason = format!(
+                "the link's {role} is {} of account {}, but {} of account {} runs under {}",
+                wanted.identity.key,
+                wanted.identity.account,
+                found.party.identity.key,
+                found.party.identity.account,
+                wanted.id
+            );
+            let next = format!("put the link again: wattle link put … {} …", wanted.id);
+            self.breaks(Denial::new(reason).with_next(next));
+            return;
+        }
+        match &found.validity.broken {
+            None => self
+                .holds(format!("{role} {wanted}, signed by account {}", wanted.identity.account)),
+            Some(why) => self.breaks(Denial::new(format!("the claims of {wanted}: {why}"))),
+        }
+    }
+
+    fn owner(&mut self, granted: &Granted<'_>, shared: impl Fn(&AccountKey, &Party) -> bool) {
+        let target = &granted.link.target;
+        let owner = &target.identity.account;
+        if granted.account == owner {
+            self.holds(format!("account {owner} owns the callee and granted the link"));
+        } else if shared(granted.account, target) {
+            self.holds(format!(
+                "account {owner} shares {} with account {}, which granted the link",
+                target.id, granted.account
+            ));
+        } else {
+            let reason = format!(
+                "the link was issued under account {}, which does not own {target}: account {owner} does",
+                granted.account
+            );
+            self.breaks(
+                Denial::new(reason)
+                    .with_next("have the callee's account sign the link, or a share".to_owned()),
+            );
+        }
+    }
+
+    fn standing(
+        &mut self,
+        granted: &Granted<'_>,
+        source: Option<&Known>,
+        target: Option<&Known>,
+    ) -> Standing {
+        let (mut interfaces, mut not) = (Vec::new(), Vec::new());
+        for interface in &granted.link.interfaces {
+            match covered(granted.link, interface, source, target) {
+                Ok(()) => interfaces.push(interface.clone()),
+                Err(denial) => not.push((interface.clone(), denial)),
+            }
+        }
+        for interface in &interfaces {
+            self.steps.push(Step {
+                holds: true,
+                finding: format!("both sides' claims cover {interface}"),
+            });
+        }
+        for (_, denial) in &not {
+            self.steps.push(Step { holds: false, finding: denial.reason.clone() });
+        }
+        if let Some(denial) = self.broken.take().or_else(|| first_if_none_left(&interfaces, &not)) {
+            return Standing::Denied(denial);
+        }
+        let validities = [
+            Some(granted.validity),
+            source.map(|known| &known.validity),
+            target.map(|known| &known.validity),
+        ];
+        let validities = || validities.iter().flatten();
+        Standing::Granted {
+            interfaces,
+            not,
+            from: validities().filter_map(|validity| validity.from).max(),
+            until: validities().filter_map(|validity| validity.until).min(),
+        }
+    }
+}
+
+fn first_if_none_left(interfaces: &[Interface], not: &[(Interface, Denial)]) -> Option<Denial> {
+    interfaces.is_empty().then(|| not.first().map(|(_, denial)| denial.clone())).flatten()
+}
+
+fn covered(
+    link: &Link,
+    interface: &Interface,
+    source: Option<&Known>,
+    target: Option<&Known>,
+) -> Result<(), Denial> {
+    if source.is_some_and(|source| !source.imports.contains(interface)) {
+        return Err(Denial::not_imported(&link.source, interface.as_str()));
+    }
+    if target.is_some_and(|target| !target.exports.contains(interface)) {
+        return Err(Denial::not_exported(&link.target, interface.as_str()));
+    }
+    Ok(())
+}
+
+/// The constraints that the contract of this interface knows. A contract that the host does not ship has none it knows.
+fn known_constraints(interface: &Interface) -> &'static [&'static str] {
+    if wattle_keyvalue::INTERFACES.contains(&interface.as_str()) {
+        wattle_keyvalue::CONSTRAINTS
+    } else {
+        &[]
+    }
+}
+
+fn constraints_text(constraints: &Constraints) -> String {
+    let texts: Vec<String> =
+        constraints.iter().map(|(name, values)| format!("{name}={}", values.join(","))).collect();
+    texts.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use wattle_core::{
+        LinkName,
+        entity::{CodeKey, Identity},
+    };
+
+    use super::*;
+
+    const STORE: &str = "wasi:keyvalue/store";
+
+    fn account(letter: char) -> AccountKey {
+        format!("A{}", letter.to_string().repeat(55)).parse().expect("a key")
+    }
+
+    fn actor(id: &str, owner: char, key: char) -> Party {
+        let key =
+            CodeKey::Actor(format!("M{}", key.to_string().repeat(55)).parse().expect("a key"));
+        Party {
+            id: id.parse().expect("an id"),
+            identity: Identity { account: account(owner), key },
+        }
+    }
+
+    fn always() -> Validity {
+        Validity { broken: None, from: None, until: None }
+    }
+
+    fn known(party: Party, imports: &[&str], exports: &[&str]) -> Known {
+        let parse =
+            |names: &[&str]| names.iter().map(|name| name.parse().expect("an interface")).collect();
+        Known { party, imports: parse(imports), exports: parse(exports), validity: always() }
+    }
+
+    fn link() -> Link {
+        Link {
+            source: actor("cart", 'A', 'C'),
+            target: actor("kv", 'A', 'K'),
+            name: "default".parse::<LinkName>().expect("a name"),
+            interfaces: vec![STORE.parse().expect("an interface")],
+            locality: Default::default(),
+            constraints: Constraints::new(),
+            source_config: Default::default(),
+            target_config: Default::default(),
+        }
+    }
+
+    fn standing(
+        link: &Link,
+        issuer: char,
+        source: &Known,
+        target: &Known,
+        validity: &Validity,
+    ) -> Standing {
+        let account = account(issuer);
+        let granted = Granted { link, account: &account, validity };
+        judge(&granted, Some(source), Some(target), |_, _| false).standing
+    }
+
+    fn cart() -> Known {
+        known(actor("cart", 'A', 'C'), &[STORE], &[])
+    }
+
+    fn kv() -> Known {
+        known(actor("kv", 'A', 'K'), &[], &[STORE])
+    }
+
+    fn denied(standing: Standing) -> String {
+        match standing {
+            Standing::Denied(denial) => denial.reason,
+            Standing::Granted { .. } => panic!("granted"),
+        }
+    }
+
+    #[test]
+    fn all_three_agreeing_is_a_grant() {
+        assert!(matches!(
+            standing(&link(), 'A', &cart(), &kv(), &always()),
+            Standing::Granted { .. }
+        ));
+    }
+
+    #[test]
+    fn each_of_the_three_alone_can_deny() {
+        let mute = known(actor("cart", 'A', 'C'), &[], &[]);
+        assert!(denied(standing(&link(), 'A', &mute, &kv(), &always())).contains("do not import"));
+        let deaf = known(actor("kv", 'A', 'K'), &[], &[]);
+        assert!(
+            denied(standing(&link(), 'A', &cart(), &deaf, &always())).contains("do not export")
+        );
+        assert!(denied(standing(&link(), 'B', &cart(), &kv(), &always())).contains("does not own"));
+    }
+
+    #[test]
+    fn another_key_or_another_account_under_the_same_id_is_another_identity() {
+        for other in [actor("cart", 'A', 'X'), actor("cart", 'B', 'C')] {
+            let other = known(other, &[STORE], &[]);
+            assert!(
+                denied(standing(&link(), 'A', &other, &kv(), &always()))
+                    .contains("runs under cart")
+            );
+        }
+    }
+
+    #[test]
+    fn a_constraint_that_nobody_knows_denies() {
+        let mut link = link();
+        link.constraints.insert("colour".to_owned(), vec!["blue".to_owned()]);
+        assert!(denied(standing(&link, 'A', &cart(), &kv(), &always())).contains("\"colour\""));
+    }
+
+    #[test]
+    fn a_broken_token_of_any_of_the_three_denies() {
+        let revoked = Validity { broken: Some("revoked".to_owned()), from: None, until: None };
+        assert!(denied(standing(&link(), 'A', &cart(), &kv(), &revoked)).contains("revoked"));
+        let mut source = cart();
+        source.validity = revoked.clone();
+        assert!(denied(standing(&link(), 'A', &source, &kv(), &always())).contains("revoked"));
+        let mut target = kv();
+        target.validity = revoked;
+        assert!(denied(standing(&link(), 'A', &cart(), &target, &always())).contains("revoked"));
+    }
+
+    #[test]
+    fn a_share_of_the_owner_stands_in_for_its_signature() {
+        let (link, account, validity) = (link(), account('B'), always());
+        let granted = Granted { link: &link, account: &account, validity: &validity };
+        let judgement = judge(&granted, Some(&cart()), Some(&kv()), |_, _| true);
+        assert!(matches!(judgement.standing, Standing::Granted { .. }));
+    }
+}

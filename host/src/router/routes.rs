@@ -1,0 +1,175 @@
+//! The snapshot that calls see: every link judged, every callee at hand.
+
+use std::{collections::HashMap, sync::Arc};
+
+use wattle_claims::Timestamp;
+use wattle_core::{
+    AccountKey, EntityId, Link, Locality,
+    control::Question,
+    entity::Party,
+    inventory::{Explanation, Step},
+};
+
+use super::{
+    edge::{Callee, Edge},
+    grant::{Granted, Judgement, Known, judge},
+};
+use crate::actors::Actor;
+
+/// Who may call whom, at one moment.
+#[derive(Default)]
+pub(crate) struct Routes {
+    edges: Vec<Arc<Edge>>,
+    by_number: HashMap<u32, Arc<Edge>>,
+    by_source: HashMap<EntityId, Vec<Arc<Edge>>>,
+    steps: HashMap<u32, Vec<Step>>,
+    known: HashMap<EntityId, Known>,
+    actors: HashMap<EntityId, Arc<Actor>>,
+}
+
+impl Routes {
+    /// The link that an actor's call takes.
+    pub(super) fn from_actor(
+        &self,
+        caller: &EntityId,
+        interface: &str,
+        link_name: &str,
+    ) -> Option<Arc<Edge>> {
+        let of_package = |edge: &&Arc<Edge>| {
+            edge.link.name.as_str() == link_name
+                && edge.link.interfaces.iter().any(|named| same_package(named.as_str(), interface))
+        };
+        let candidates = || self.by_source.get(caller).into_iter().flatten().filter(of_package);
+        // One that names the interface wins over one that only names another of its package, which then says why not.
+        let names = |edge: &&Arc<Edge>| {
+            edge.link.interfaces.iter().any(|named| named.as_str() == interface)
+        };
+        candidates().find(names).or_else(|| candidates().next()).cloned()
+    }
+
+    /// The link with this number.
+    pub(super) fn from_provider(&self, number: u32) -> Option<Arc<Edge>> {
+        self.by_number.get(&number).cloned()
+    }
+
+    /// An actor that runs here.
+    pub(crate) fn actor(&self, id: &EntityId) -> Option<Arc<Actor>> {
+        self.actors.get(id).cloned()
+    }
+
+    /// All links.
+    pub(crate) fn edges(&self) -> &[Arc<Edge>] {
+        &self.edges
+    }
+
+    pub(super) fn explain(&self, question: &Question, now: Timestamp) -> Explanation {
+        let Question { caller, callee, interface, link_name } = question;
+        let edge = self.edges.iter().find(|edge| {
+            let Link { source, target, name, interfaces, .. } = &edge.link;
+            source.id == *caller
+                && target.id == *callee
+                && name == link_name
+                && interfaces.iter().any(|named| named.package() == interface.package())
+        });
+        let Some(edge) = edge else { return self.without_link(question) };
+        let mut steps = self.steps.get(&edge.number).cloned().unwrap_or_default();
+        match edge.check(interface.as_str(), now) {
+            Ok(()) => Explanation { allowed: true, steps, next: None },
+            Err(denial) => {
+                if !steps.iter().any(|step| step.finding == denial.reason) {
+                    steps.push(Step { holds: false, finding: denial.reason });
+                }
+                Explanation { allowed: false, steps, next: denial.next }
+            }
+        }
+    }
+
+    /// There is no link; what else would be missing is said with it.
+    fn without_link(&self, question: &Question) -> Explanation {
+        let Question { caller, callee, interface, link_name } = question;
+        let mut steps = Vec::new();
+        for (role, id) in [("caller", caller), ("callee", callee)] {
+            let known = self.known.get(id);
+            let finding = known.map_or_else(
+                || format!("{role} {id} does not run on this host"),
+                |known| format!("{role} {} runs here", known.party),
+            );
+            steps.push(Step { holds: known.is_some(), finding });
+        }
+        let mut claims = |role: &str, listed: Option<bool>, verb: &str| {
+            if let Some(holds) = listed {
+                let verb = if holds { format!("{verb}s") } else { format!("does not {verb}") };
+                steps.push(Step { holds, finding: format!("the {role} {verb} {interface}") });
+            }
+        };
+        claims(
+            "caller",
+            self.known.get(caller).map(|known| known.imports.contains(interface)),
+            "import",
+        );
+        claims(
+            "callee",
+            self.known.get(callee).map(|known| known.exports.contains(interface)),
+            "export",
+        );
+        steps.push(Step {
+            holds: false,
+            finding: format!(
+                "no link from {caller} to {callee} on {} (link {:?})",
+                interface.package(),
+                link_name.as_str()
+            ),
+        });
+        let next = format!("wattle link put {caller} {callee} {interface} --name {link_name}");
+        Explanation { allowed: false, steps, next: Some(next) }
+    }
+}
+
+fn same_package(a: &str, b: &str) -> bool {
+    a.split('/').next() == b.split('/').next()
+}
+
+/// Collects what runs and what is linked, and judges it.
+#[derive(Default)]
+pub(crate) struct RoutesBuilder {
+    routes: Routes,
+    callees: HashMap<EntityId, Callee>,
+}
+
+impl RoutesBuilder {
+    /// Something runs.
+    pub(crate) fn entity(&mut self, known: Known, callee: Callee) {
+        let id = known.party.id.clone();
+        if let Callee::Actor(actor) = &callee {
+            self.routes.actors.insert(id.clone(), actor.clone());
+        }
+        self.routes.known.insert(id.clone(), known);
+        self.callees.insert(id, callee);
+    }
+
+    /// A link is known. All entities have been told before.
+    pub(crate) fn link(
+        &mut self,
+        number: u32,
+        granted: &Granted<'_>,
+        shared: impl Fn(&AccountKey, &Party) -> bool,
+    ) {
+        let link = granted.link;
+        let known = &self.routes.known;
+        let Judgement { steps, standing } =
+            judge(granted, known.get(&link.source.id), known.get(&link.target.id), shared);
+        let callee = match (link.locality, self.callees.get(&link.target.id)) {
+            (Locality::Remote, _) | (_, None) => Callee::Absent,
+            (_, Some(callee)) => callee.clone(),
+        };
+        let edge = Arc::new(Edge { number, link: link.clone(), standing, callee });
+        self.routes.steps.insert(number, steps);
+        self.routes.by_number.insert(number, edge.clone());
+        self.routes.by_source.entry(link.source.id.clone()).or_default().push(edge.clone());
+        self.routes.edges.push(edge);
+    }
+
+    pub(crate) fn finish(self) -> Routes {
+        self.routes
+    }
+}
