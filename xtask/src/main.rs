@@ -5,6 +5,8 @@ use std::process::ExitCode;
 mod bench;
 mod build;
 mod demo;
+mod http;
+mod lattice;
 mod lint;
 mod repository;
 mod test;

@@ -32,11 +32,6 @@ impl Repository {
         Ok(Self { root, binaries, cache, path })
     }
 
-    /// The checkout.
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
-    }
-
     /// A file of the checkout.
     pub(crate) fn file(&self, path: &str) -> PathBuf {
         self.root.join(path)

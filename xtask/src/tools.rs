@@ -26,7 +26,7 @@ pub(crate) fn nats_server(repository: &Repository) -> Result<()> {
 
 /// `nats-server: v2.10.27` → (2, 10).
 fn version(said: &str) -> Option<(u32, u32)> {
-    let (_, numbers) = said.trim().split_once('v')?;
+    let (_, numbers) = said.trim().rsplit_once('v')?;
     let mut parts = numbers.split('.').map_while(|part| part.parse().ok());
     Some((parts.next()?, parts.next()?))
 }

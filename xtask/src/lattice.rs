@@ -1,0 +1,102 @@
+//! A lattice of one host in a folder of its own, driven through `wattle` like anyone would.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
+
+use crate::repository::{Repository, output, run};
+
+/// A running lattice; stopped when this is dropped.
+pub(crate) struct Lattice<'a> {
+    repository: &'a Repository,
+    folder: PathBuf,
+}
+
+impl<'a> Lattice<'a> {
+    /// What `wattle` is told to keep its keys and state in.
+    pub(crate) fn in_folder(repository: &'a Repository, folder: &Path) -> Self {
+        Self { repository, folder: folder.join(".wattle") }
+    }
+
+    /// `wattle`, for this lattice.
+    pub(crate) fn wattle(&self, arguments: &[&str]) -> Result<Command> {
+        let mut command = self.repository.command(self.repository.binary("wattle")?);
+        command.env("WATTLE_DIR", &self.folder).args(arguments).stdin(Stdio::null());
+        Ok(command)
+    }
+
+    /// Runs one command, silent unless it fails.
+    pub(crate) fn tell(&self, arguments: &[&str]) -> Result<String> {
+        output(self.wattle(arguments)?.arg("--quiet"))
+    }
+
+    /// Runs one command and reads its JSON.
+    pub(crate) fn ask(&self, arguments: &[&str]) -> Result<Value> {
+        let text = output(self.wattle(arguments)?.args(["-o", "json"]))?;
+        serde_json::from_str(&text)
+            .with_context(|| format!("wattle {}: {text}", arguments.join(" ")))
+    }
+
+    /// Runs one command for a person to watch.
+    pub(crate) fn show(&self, arguments: &[&str]) -> Result<()> {
+        println!("\n$ wattle {}", arguments.join(" "));
+        run(&mut self.wattle(arguments)?)
+    }
+
+    /// Runs one command that is meant to fail, for a person to watch.
+    pub(crate) fn show_failing(&self, arguments: &[&str]) -> Result<()> {
+        println!("\n$ wattle {}", arguments.join(" "));
+        let status = self.wattle(arguments)?.stderr(std::io::stdout()).status()?;
+        ensure!(!status.success(), "wattle {} succeeded: it should not have", arguments.join(" "));
+        Ok(())
+    }
+
+    /// What `WATTLE_DIR` is for this lattice.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Process ids of the host and of each provider, by name.
+    pub(crate) fn processes(&self) -> Result<Vec<(String, u32)>> {
+        let file = std::fs::read_to_string(self.folder.join("lattice.json"))?;
+        let host = serde_json::from_str::<Value>(&file)?["host"]["pid"].as_u64();
+        let host = host.context("lattice.json names no host")?;
+        let inventory = self.ask(&["get", "inventory"])?;
+        let providers = providers(&inventory);
+        let providers = providers.iter().filter_map(|provider| {
+            let pid = provider["state"]["ready"]["pid"].as_u64()?;
+            Some((provider["id"].as_str()?.to_owned(), u32::try_from(pid).ok()?))
+        });
+        Ok([("host".to_owned(), u32::try_from(host)?)].into_iter().chain(providers).collect())
+    }
+}
+
+/// An inventory is printed alone or in a list of one per host.
+pub(crate) fn providers(inventory: &Value) -> Vec<Value> {
+    of_hosts(inventory, "providers")
+}
+
+/// The actors of an inventory.
+pub(crate) fn actors(inventory: &Value) -> Vec<Value> {
+    of_hosts(inventory, "actors")
+}
+
+fn of_hosts(inventory: &Value, what: &str) -> Vec<Value> {
+    let hosts = inventory.as_array().map_or(std::slice::from_ref(inventory), Vec::as_slice);
+    hosts.iter().filter_map(|host| host[what].as_array()).flatten().cloned().collect()
+}
+
+impl Drop for Lattice<'_> {
+    fn drop(&mut self) {
+        if !self.folder.exists() {
+            return;
+        }
+        if let Err(error) = self.tell(&["down"]) {
+            eprintln!("stopping the lattice in {}: {error:#}", self.folder.display());
+        }
+    }
+}
