@@ -1,0 +1,113 @@
+//! An answer's body on its way to the client.
+
+use std::{
+    future::Future,
+    mem,
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use wattle_sdk::{Body, StreamError};
+
+use super::stall::Stall;
+use crate::connection::Active;
+
+/// The body of every response. While it is there, its connection is not idle.
+pub(crate) struct Download {
+    content: Content,
+    _active: Active,
+}
+
+enum Content {
+    /// All of it is at hand, so hyper sees its end together with its data.
+    Whole {
+        bytes: Bytes,
+        trailers: Option<Bytes>,
+    },
+    Stream {
+        body: Body,
+        stall: Stall,
+    },
+}
+
+impl Download {
+    /// A body that is all at hand.
+    pub(crate) fn whole(bytes: Bytes, active: Active) -> Self {
+        Self { content: Content::Whole { bytes, trailers: None }, _active: active }
+    }
+
+    /// The body of the host's reply, which may stand still for `idle`.
+    pub(crate) fn of(body: Option<Body>, idle: Duration, active: Active) -> Self {
+        let content = match body {
+            None => Content::Whole { bytes: Bytes::new(), trailers: None },
+            Some(body) if body.is_full() => at_hand(body),
+            Some(body) => Content::Stream { body, stall: Stall::new(idle) },
+        };
+        Self { content, _active: active }
+    }
+}
+
+fn at_hand(mut body: Body) -> Content {
+    let collected = pin!(body.collect(usize::MAX)).poll(&mut Context::from_waker(Waker::noop()));
+    let Poll::Ready(Ok(bytes)) = collected else {
+        unreachable!("a full body neither waits nor fails");
+    };
+    Content::Whole { bytes, trailers: body.take_trailers() }
+}
+
+fn poll_stream(
+    body: &mut Body,
+    stall: &mut Stall,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
+    match body.poll_chunk(cx) {
+        Poll::Ready(Some(chunk)) => {
+            stall.moved();
+            Poll::Ready(Some(chunk.map(Frame::data)))
+        }
+        Poll::Ready(None) => Poll::Ready(body.take_trailers().map(trailers)),
+        Poll::Pending => {
+            ready!(stall.poll(cx));
+            Poll::Ready(Some(Err(StreamError::Idle)))
+        }
+    }
+}
+
+fn trailers(bytes: Bytes) -> Result<Frame<Bytes>, StreamError> {
+    wattle_http::decode_trailers(&bytes)
+        .map(Frame::trailers)
+        .map_err(|error| StreamError::Failed(error.to_string()))
+}
+
+impl HttpBody for Download {
+    type Data = Bytes;
+    type Error = StreamError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
+        match &mut self.content {
+            Content::Whole { bytes, trailers: after } if bytes.is_empty() => {
+                Poll::Ready(after.take().map(trailers))
+            }
+            Content::Whole { bytes, .. } => Poll::Ready(Some(Ok(Frame::data(mem::take(bytes))))),
+            Content::Stream { body, stall } => poll_stream(body, stall, cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(&self.content, Content::Whole { bytes, trailers: None } if bytes.is_empty())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let known = match &self.content {
+            Content::Whole { bytes, .. } => Some(bytes.len() as u64),
+            Content::Stream { body, .. } => body.remaining(),
+        };
+        known.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
