@@ -1,12 +1,32 @@
-//! One socket, many calls.
+//! One socket, many calls, both ways.
+//!
+//! A call is queued as one frame ([`shared`]), written with whatever else is queued ([`write`]), read by the other side's
+//! [`read`], worked on in its [`answer`], and comes back the same way. Bodies are pumped by [`body`], within [`output`]'s bounds.
 
-use std::{future::Future, sync::Arc, time::Duration};
+mod answer;
+mod body;
+mod calls;
+mod output;
+mod read;
+mod shared;
+mod write;
+
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
-use tokio::net::UnixStream;
-use wattle_core::CallError;
+use tokio::{net::UnixStream, task::JoinHandle, time::timeout};
+use wattle_core::{CallError, ErrorKind, call::PARAMS_LEN_MAX, provider::CONTROL_LEN_MAX};
 
+use self::shared::Shared;
 use crate::{
+    frame::{CallRef, Frame, HEAD_LEN_MAX},
     handler::{Handler, Reply, Request},
     limits::Limits,
 };
@@ -28,10 +48,16 @@ pub enum Closed {
     Socket(std::io::ErrorKind),
 }
 
-/// The connection ended.
+/// Why a control message was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the connection is closed")]
-pub struct ConnectionClosed;
+pub enum ControlError {
+    /// The connection ended.
+    #[error("the connection is closed")]
+    Closed,
+    /// The message is longer than control messages may be.
+    #[error("a control message has at most {CONTROL_LEN_MAX} bytes")]
+    TooLarge,
+}
 
 /// Why a ping has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,21 +70,44 @@ pub enum PingError {
     Closed,
 }
 
+/// What a connection has counted since it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Requests that were refused at a limit, of either side.
+    pub overloaded: u64,
+    /// Frames about calls that were over.
+    pub late: u64,
+}
+
 /// A handle to one connection. Clones share it; calls may be made from any thread.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Connection {
-    _skeleton: Arc<()>,
+    shared: Arc<Shared>,
 }
 
 impl Connection {
-    /// A connection over `socket`, and the future that drives it: to be spawned on the thread that owns the socket, in a
-    /// current-thread runtime or a multi-thread one.
+    /// A connection over `socket`, and the future that drives it: to be spawned in the runtime that owns the socket. It ends
+    /// with the connection; dropping it ends the connection.
     pub fn new<H: Handler>(
-        _socket: UnixStream,
-        _limits: Limits,
-        _handler: Arc<H>,
+        socket: UnixStream,
+        limits: Limits,
+        handler: Arc<H>,
     ) -> (Self, impl Future<Output = Closed> + Send + 'static) {
-        (Self { _skeleton: Arc::new(()) }, async { unimplemented!() })
+        let shared = Arc::new(Shared::new(limits));
+        let end = EndOnDrop(Arc::clone(&shared));
+        let driver = async move {
+            let (reading, writing) = socket.into_split();
+            let EndOnDrop(shared) = &end;
+            let mut writer = AbortOnDrop(tokio::spawn(write::run(Arc::clone(shared), writing)));
+            let closed = tokio::select! {
+                closed = read::run(Arc::clone(shared), reading, handler) => closed,
+                // The writing task does not panic, and nobody else aborts it.
+                closed = &mut writer.0 => closed.unwrap_or(Closed::Here),
+            };
+            shared.fail(&closed);
+            closed
+        };
+        (Self { shared }, driver)
     }
 
     /// Asks the other side. Its answer's body may still be coming when this returns.
@@ -69,34 +118,131 @@ impl Connection {
     ///
     /// # Cancel safety
     /// Dropping the future cancels the call; it may have run.
-    pub async fn call(&self, _request: Request) -> Result<Reply, CallError> {
-        unimplemented!()
+    pub async fn call(&self, request: Request) -> Result<Reply, CallError> {
+        let Request { head, params, body } = request;
+        check_len("head", head.len(), HEAD_LEN_MAX)?;
+        check_len("parameters", params.len(), PARAMS_LEN_MAX)?;
+        let (attached, body) = body::attach(body).await;
+        let mut parts = Some((head, params, attached));
+        let number = poll_fn(|cx| {
+            let (head, params, attached) = parts.take().expect("ready at the first poll");
+            Poll::Ready(self.shared.ask(cx.waker(), head, params, attached))
+        })
+        .await?;
+        let asked = Asked { shared: &self.shared, number, answered: false };
+        if let Some(body) = body {
+            tokio::spawn(body::pump(Arc::clone(&self.shared), CallRef::of_sender(number), body));
+        }
+        asked.await
     }
 
-    /// Sends a control message.
-    pub fn control(&self, _message: Vec<u8>) -> Result<(), ConnectionClosed> {
-        unimplemented!()
+    /// Sends a control message. They arrive in the order in which they were sent.
+    ///
+    /// # Errors
+    /// It is too long, or the connection ended.
+    pub fn control(&self, message: Vec<u8>) -> Result<(), ControlError> {
+        if message.len() > CONTROL_LEN_MAX {
+            return Err(ControlError::TooLarge);
+        }
+        let frame = Frame::Control { message: Bytes::from(message) };
+        self.shared.send(&frame).map_err(|_| ControlError::Closed)
     }
 
     /// Asks the other side for a sign of life and says how long that took.
-    pub async fn ping(&self, _wait: Duration) -> Result<Duration, PingError> {
-        unimplemented!()
+    ///
+    /// # Errors
+    /// None came within `wait`, or the connection ended.
+    pub async fn ping(&self, wait: Duration) -> Result<Duration, PingError> {
+        let began = Instant::now();
+        let answer = self.shared.ping().ok_or(PingError::Closed)?;
+        match timeout(wait, answer).await {
+            Ok(Ok(())) => Ok(began.elapsed()),
+            Ok(Err(_dropped)) => Err(PingError::Closed),
+            Err(_elapsed) => Err(PingError::TimedOut),
+        }
     }
 
-    /// Ends the connection, once what is queued is written.
+    /// Ends the connection, once what is queued is written. Nothing more can be sent.
     pub fn close(&self) {
-        unimplemented!()
+        self.shared.close();
     }
 
     /// Waits until the connection has ended.
     pub async fn closed(&self) {
-        unimplemented!()
+        let mut ended = self.shared.ended.subscribe();
+        let _ = ended.wait_for(|ended| *ended).await; // the sender lives as long as this handle
     }
 
-    /// Calls of this side that wait for their answer.
+    /// Calls of this side that are not wholly over: not answered, or with bodies still under way.
     pub fn in_flight(&self) -> usize {
-        unimplemented!()
+        self.shared.with(|state| state.calls.mine_len())
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> Counters {
+        let counters = &self.shared.counters;
+        Counters {
+            overloaded: counters.overloaded.load(Relaxed),
+            late: counters.late.load(Relaxed),
+        }
     }
 }
 
-const _: fn(Bytes) = |_| ();
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("in_flight", &self.in_flight()).finish()
+    }
+}
+
+fn check_len(what: &str, len: usize, max: usize) -> Result<(), CallError> {
+    if len <= max {
+        return Ok(());
+    }
+    let text = format!("the call's {what}: {len} bytes, the limit is {max}");
+    Err(CallError::new(ErrorKind::TooLarge, text))
+}
+
+/// A call that was made: it waits for the answer, and cancels when nobody waits any more.
+struct Asked<'a> {
+    shared: &'a Shared,
+    number: u32,
+    answered: bool,
+}
+
+impl Future for Asked<'_> {
+    type Output = Result<Reply, CallError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let polled = self.shared.poll_answer(cx, self.number);
+        self.answered = polled.is_ready();
+        polled
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.shared.cancel(self.number);
+        }
+    }
+}
+
+/// However the driver ends, nobody is left waiting.
+struct EndOnDrop(Arc<Shared>);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.fail(&Closed::Here);
+    }
+}
+
+struct AbortOnDrop(JoinHandle<Closed>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests;

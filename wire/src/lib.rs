@@ -8,8 +8,9 @@ pub mod frame;
 mod handler;
 pub mod lanes;
 mod limits;
+mod pipe;
 
 pub use body::{Body, BodySender, ChunkSource, StreamError};
-pub use connection::{Closed, Connection, ConnectionClosed, PingError};
+pub use connection::{Closed, Connection, ControlError, Counters, PingError};
 pub use handler::{Handler, Reply, Request};
 pub use limits::Limits;

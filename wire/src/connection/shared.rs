@@ -1,0 +1,387 @@
+//! What the handles, the reading and the writing task of one connection share.
+//!
+//! One lock guards it, held for nanoseconds: a call takes it once to be made, once to be answered and once to be taken.
+//! Nothing that may run foreign code (a waker, a body that is dropped) happens under it.
+
+use std::{
+    mem,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    task::{Context, Poll, Waker},
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::{oneshot, watch};
+use wattle_core::{CallError, ErrorKind};
+
+use super::{
+    Closed,
+    calls::{Answer, Call, Calls, Outgoing, PLACES, Streams},
+    output::{Output, RoomWait, Work},
+};
+use crate::{
+    body::StreamError,
+    frame::{Attached, CHUNK_COST, CHUNK_LEN_MAX, CallRef, Frame, Maker, TRAILERS_LEN_MAX},
+    handler::Reply,
+    limits::Limits,
+    pipe::{End, Origin},
+};
+
+/// Pings under way at once; more are not sent.
+const PINGS_MAX: usize = 16;
+/// A chunk is cut to the credit that is left only above this: else it waits for more.
+const CUT_MIN: usize = 4 * 1024;
+/// Bytes queued for a socket whose other end asks, but does not read the answers, at which it is given up.
+const QUEUED_MAX: usize = 64 * 1024 * 1024;
+
+pub(super) struct Shared {
+    pub(super) limits: Limits,
+    state: Mutex<State>,
+    pub(super) ended: watch::Sender<bool>,
+    pub(super) counters: Counts,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) output: Output,
+    pub(super) calls: Calls,
+    pings: Vec<(u64, oneshot::Sender<()>)>,
+    next_nonce: u64,
+    pub(super) closed: Option<Closed>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) overloaded: AtomicU64,
+    pub(super) late: AtomicU64,
+}
+
+impl Shared {
+    pub(super) fn new(limits: Limits) -> Self {
+        let limits = Limits { calls_max: limits.calls_max.min(PLACES), ..limits };
+        Self {
+            limits,
+            state: Mutex::default(),
+            ended: watch::Sender::new(false),
+            counters: Counts::default(),
+        }
+    }
+
+    /// Works on the state, then wakes the writing task if there is something to write.
+    pub(super) fn with<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = self.state.lock();
+        let result = work(&mut state);
+        let writer = state.output.take_writer();
+        drop(state);
+        if let Some(writer) = writer {
+            writer.wake();
+        }
+        result
+    }
+
+    /// Makes a call of this side.
+    pub(super) fn ask(
+        &self,
+        waker: &Waker,
+        head: Bytes,
+        params: Bytes,
+        body: Attached,
+    ) -> Result<u32, CallError> {
+        let Limits { calls_max, queued_for_requests_max, .. } = self.limits;
+        self.with(|state| {
+            if state.closed.is_some() || state.output.is_closing() {
+                let text = "the connection to the callee is closed";
+                return Err(CallError::new(ErrorKind::Unavailable, text));
+            }
+            if state.calls.mine_len() >= calls_max
+                || state.output.queued() > queued_for_requests_max
+            {
+                self.counters.overloaded.fetch_add(1, Relaxed);
+                let text = "too many calls are on their way to the callee";
+                return Err(CallError::new(ErrorKind::Overloaded, text));
+            }
+            let outgoing = matches!(body, Attached::Stream).then(Outgoing::new);
+            let State { output, calls, .. } = state;
+            Ok(calls.insert_mine(waker.clone(), outgoing, |number| {
+                output.put(&Frame::Request { number, head, params, body })
+            }))
+        })
+    }
+
+    /// The answer to a call of this side.
+    pub(super) fn poll_answer(
+        &self,
+        cx: &mut Context<'_>,
+        number: u32,
+    ) -> Poll<Result<Reply, CallError>> {
+        self.with(|state| {
+            let call = state.calls.mine(number).expect("a call stays until its answer is taken");
+            if let Answer::Awaited(waker) = &mut call.answer {
+                if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+                    *waker = Some(cx.waker().clone());
+                }
+                return Poll::Pending;
+            }
+            let Answer::Here(result) = mem::replace(&mut call.answer, Answer::Taken) else {
+                unreachable!("an answer is taken once");
+            };
+            state.calls.release(CallRef::of_sender(number));
+            Poll::Ready(result)
+        })
+    }
+
+    /// Ends a call of this side whose answer, or whose answer's body, is no longer wanted.
+    pub(super) fn cancel(&self, number: u32) {
+        let removed = self.with(|state| {
+            let call = state.calls.remove_mine(number)?;
+            if state.closed.is_none() {
+                state.output.put(&Frame::Cancel { call: CallRef::of_sender(number) });
+            }
+            Some(call)
+        });
+        if let Some(Call { streams, .. }) = removed {
+            streams.end(&Err(StreamError::Cancelled));
+        }
+    }
+
+    /// Answers a call of the other side, once there is room; then takes the answer out of `reply`.
+    pub(super) fn poll_reply(
+        &self,
+        cx: &mut Context<'_>,
+        wait: &mut RoomWait,
+        number: u32,
+        reply: &mut Option<Result<(Bytes, Attached), CallError>>,
+    ) -> Poll<()> {
+        let max = self.limits.queued_for_requests_max;
+        let failed = self.with(|state| {
+            let State { output, calls, .. } = state;
+            let Some(job) = calls.theirs(number) else {
+                return Poll::Ready(None); // nobody waits for it any more
+            };
+            if output.poll_room(cx, wait, max).is_pending() {
+                return Poll::Pending;
+            }
+            Poll::Ready(match reply.take().expect("it is taken once") {
+                Ok((result, body)) => {
+                    job.answered = true;
+                    job.streams.outgoing = matches!(body, Attached::Stream).then(Outgoing::new);
+                    output.put(&Frame::Reply { number, result, body });
+                    calls.release(CallRef::of_receiver(number));
+                    None
+                }
+                Err(error) => {
+                    output.put(&Frame::Error { number, error });
+                    calls.remove_theirs(number)
+                }
+            })
+        });
+        failed.map(|job| {
+            // An error ends all of a call, also for whoever still reads its body.
+            if let Some(job) = job {
+                job.streams.end(&Err(StreamError::Interrupted));
+            }
+        })
+    }
+
+    /// Sends as much of `chunk` as credit and room allow; ready when none of it is left, or with `Gone` when nobody wants more.
+    pub(super) fn poll_data(
+        &self,
+        cx: &mut Context<'_>,
+        wait: &mut RoomWait,
+        call: CallRef,
+        chunk: &mut Bytes,
+    ) -> Poll<Result<(), Gone>> {
+        let max = self.limits.queued_for_bodies_max;
+        self.with(|state| {
+            let State { output, calls, .. } = state;
+            let Some(outgoing) = calls.streams(call).and_then(|s| s.outgoing.as_mut()) else {
+                return Poll::Ready(Err(Gone));
+            };
+            if !outgoing.pump.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+                outgoing.pump = Some(cx.waker().clone());
+            }
+            while !chunk.is_empty() {
+                let credit = outgoing.credit.saturating_sub(CHUNK_COST) as usize;
+                if credit < chunk.len().min(CUT_MIN) || output.poll_room(cx, wait, max).is_pending()
+                {
+                    return Poll::Pending;
+                }
+                let piece = chunk.split_to(chunk.len().min(credit).min(CHUNK_LEN_MAX));
+                outgoing.credit -= crate::frame::cost(&piece);
+                output.put(&Frame::Data { call, index: outgoing.next, chunk: piece });
+                outgoing.next = outgoing.next.wrapping_add(1);
+            }
+            Poll::Ready(Ok(()))
+        })
+    }
+
+    /// Ends a body that this side sends.
+    pub(super) fn end_body(&self, call: CallRef, end: End) {
+        self.with(|state| {
+            let streams = state.calls.streams(call);
+            let Some(outgoing) = streams.and_then(|streams| streams.outgoing.take()) else {
+                return;
+            };
+            state.output.put(&match end {
+                Ok(Some(trailers)) if trailers.len() > TRAILERS_LEN_MAX => {
+                    Frame::Abort { call, error: StreamError::TooLarge }
+                }
+                Ok(trailers) => Frame::End { call, index: outgoing.next, trailers },
+                Err(error) => Frame::Abort { call, error },
+            });
+            state.calls.release(call);
+        });
+    }
+
+    /// Says that a body's reader went away.
+    pub(super) fn stop_reading(&self, call: CallRef) {
+        if call.maker == Maker::Sender {
+            return self.cancel(call.number);
+        }
+        self.with(|state| {
+            let streams = state.calls.streams(call);
+            if streams.and_then(|streams| streams.incoming.take()).is_some() {
+                state.output.put(&Frame::Cancel { call });
+                state.calls.release(call);
+            }
+        });
+    }
+
+    /// Sends a frame that belongs to no call.
+    pub(super) fn send(&self, frame: &Frame) -> Result<(), Closed> {
+        self.with(|state| match &state.closed {
+            Some(closed) => Err(closed.clone()),
+            None if state.output.is_closing() => Err(Closed::Here),
+            None => {
+                state.output.put(frame);
+                Ok(())
+            }
+        })
+    }
+
+    /// Whether the other side asks and asks and never reads.
+    pub(super) fn is_swamped(&self) -> bool {
+        self.state.lock().output.queued() > QUEUED_MAX
+    }
+
+    pub(super) fn ping(&self) -> Option<oneshot::Receiver<()>> {
+        self.with(|state| {
+            state.pings.retain(|(_, waiting)| !waiting.is_closed());
+            if state.closed.is_some() || state.pings.len() >= PINGS_MAX {
+                return None;
+            }
+            let nonce = state.next_nonce;
+            state.next_nonce += 1;
+            let (answered, answer) = oneshot::channel();
+            state.pings.push((nonce, answered));
+            state.output.put(&Frame::Ping { nonce });
+            Some(answer)
+        })
+    }
+
+    pub(super) fn pong(&self, nonce: u64) {
+        let answered = self.with(|state| {
+            let at = state.pings.iter().position(|(known, _)| *known == nonce)?;
+            Some(state.pings.swap_remove(at).1)
+        });
+        if let Some(answered) = answered {
+            let _ = answered.send(()); // who asked may have stopped waiting
+        }
+    }
+
+    pub(super) fn close(&self) {
+        self.with(|state| state.output.close());
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.state.lock().output.is_closing()
+    }
+
+    pub(super) fn poll_work(&self, cx: &mut Context<'_>, written: &mut Vec<u8>) -> Poll<Work> {
+        self.state.lock().output.poll_work(cx, written)
+    }
+
+    pub(super) fn wrote(&self, len: usize) {
+        let wakers = self.state.lock().output.wrote(len, self.limits.queued_for_bodies_max / 2);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// Ends everything, once: each call that waits gets its error, each stream its end.
+    pub(super) fn fail(&self, closed: &Closed) {
+        let mut wakers = Vec::new();
+        let mut streams = Vec::new();
+        let mut state = self.state.lock();
+        if state.closed.is_some() {
+            return;
+        }
+        state.closed = Some(closed.clone());
+        let State { output, calls, pings, .. } = &mut *state;
+        for call in calls.mine_all() {
+            streams.push(mem::take(&mut call.streams));
+            if let Answer::Awaited(waker) = &mut call.answer {
+                wakers.extend(waker.take());
+                call.answer = Answer::Here(Err(lost(output.was_written(call.request_end), closed)));
+            }
+        }
+        calls.forget_taken();
+        let jobs = calls.drain_theirs();
+        let pings = mem::take(pings);
+        wakers.extend(output.clear());
+        drop(state);
+        drop(pings);
+        wakers.into_iter().for_each(Waker::wake);
+        streams.into_iter().for_each(|streams| streams.end(&Err(StreamError::Interrupted)));
+        for job in jobs {
+            if let Some(task) = &job.task {
+                task.abort();
+            }
+            job.streams.end(&Err(StreamError::Interrupted));
+        }
+        self.ended.send_replace(true);
+    }
+}
+
+/// Nobody reads the body any more.
+#[derive(Debug)]
+pub(super) struct Gone;
+
+fn lost(written: bool, closed: &Closed) -> CallError {
+    let kind = if written { ErrorKind::Interrupted } else { ErrorKind::Unavailable };
+    CallError::new(kind, format!("the callee was lost: {closed}"))
+}
+
+impl Streams {
+    /// Tells whoever reads or writes them that they are over.
+    pub(super) fn end(self, end: &End) {
+        if let Some(incoming) = self.incoming {
+            incoming.pipe.finish(end.clone());
+        }
+        if let Some(pump) = self.outgoing.and_then(|outgoing| outgoing.pump) {
+            pump.wake();
+        }
+    }
+}
+
+/// The writer's end of a body that comes over the connection.
+pub(super) struct Remote {
+    pub(super) shared: Arc<Shared>,
+    pub(super) call: CallRef,
+}
+
+impl Origin for Remote {
+    fn credit(&self, more: u32) {
+        let call = self.call;
+        self.shared.with(|state| {
+            if state.calls.streams(call).is_some_and(|streams| streams.incoming.is_some()) {
+                state.output.put(&Frame::Credit { call, more });
+            }
+        });
+    }
+
+    fn stop(&self) {
+        self.shared.stop_reading(self.call);
+    }
+}
