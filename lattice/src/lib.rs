@@ -4,16 +4,20 @@
 //! acts on them. Everything is spoken on [`wattle_core::Subject`]s and in two JetStream buckets per lattice.
 
 mod artifacts;
+mod bucket;
 mod connection;
 mod control;
 mod events;
 mod options;
 mod records;
 pub mod server;
+mod traffic;
 
 pub use artifacts::{ARTIFACT_LEN_MAX, Artifacts, ArtifactsError};
-pub use connection::{ConnectError, Lattice, Traffic};
-pub use control::{CommandError, ControlServer};
+pub use bucket::StoreError;
+pub use connection::{ConnectError, Lattice};
+pub use control::{CommandError, ControlServer, Refusal};
 pub use events::SubscribeError;
 pub use options::{Auth, ConnectOptions, Tls};
 pub use records::{RecordChange, Records, RecordsError};
+pub use traffic::Traffic;

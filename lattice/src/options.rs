@@ -1,11 +1,16 @@
 //! Where NATS is, and who we are to it.
 
-use std::path::PathBuf;
+mod prepare;
+
+use std::{fmt, path::PathBuf};
+
+pub(crate) use prepare::{Prepared, prepare};
 
 /// How to reach NATS.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnectOptions {
-    /// Addresses of one or more servers of one cluster: `nats://127.0.0.1:4222`, `tls://…`.
+    /// Addresses of one or more servers of one cluster: `nats://127.0.0.1:4222`, `tls://…`. A user and a password in an
+    /// address count where [`ConnectOptions::auth`] says nothing.
     pub servers: Vec<String>,
     /// Who we are.
     pub auth: Auth,
@@ -53,7 +58,7 @@ pub enum Auth {
 pub struct Tls {
     /// Refuse a server that does not encrypt.
     pub required: bool,
-    /// A PEM file of authorities to trust besides the system's.
+    /// A PEM file of the authorities to trust, instead of the system's.
     pub ca: Option<PathBuf>,
     /// A PEM file of the client's certificate.
     pub cert: Option<PathBuf>,
@@ -62,8 +67,8 @@ pub struct Tls {
 }
 
 /// Says which kind, never the secret.
-impl std::fmt::Debug for Auth {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::None => "None",
             Self::UserPassword { .. } => "UserPassword(…)",
