@@ -1,19 +1,44 @@
 //! The way from a provider to its host.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{borrow::Cow, cell::Cell, fmt, future::Future, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use tokio::task::JoinHandle;
-use wattle_core::{CallError, CallId, Operation};
-use wattle_wire::{Body, Reply};
+use tokio::{runtime::Handle, task::JoinHandle, time::timeout};
+use wattle_core::{CallError, CallId, ErrorKind, Operation, call::RequestHead, codec};
+use wattle_wire::{Body, Connection, Reply, Request};
+
+thread_local! {
+    /// The lane that this thread drives. Threads that drive none use the first.
+    static LANE: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A thread with a runtime, and the socket that it owns.
+pub(crate) struct Lane {
+    pub(crate) connection: Connection,
+    pub(crate) runtime: Handle,
+}
 
 /// A handle to the host that this provider hangs on.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Host {
-    _skeleton: Arc<()>,
+    lanes: Arc<[Lane]>,
 }
 
 impl Host {
+    pub(crate) fn new(lanes: Vec<Lane>) -> Self {
+        Self { lanes: lanes.into() }
+    }
+
+    /// Notes which lane the calling thread drives.
+    pub(crate) fn enter(lane: usize) {
+        LANE.set(lane);
+    }
+
+    /// The first lane's connection, which is also the one for control.
+    pub(crate) fn first(&self) -> &Connection {
+        &self.lanes[0].connection
+    }
+
     /// Calls whoever is at the target end of `link`, on the calling thread's own lane.
     ///
     /// # Errors
@@ -23,28 +48,48 @@ impl Host {
     /// Dropping the future cancels the call; it may have run.
     pub async fn call(
         &self,
-        _link: u32,
-        _operation: Operation,
-        _params: Bytes,
-        _body: Option<Body>,
-        _deadline: Duration,
-        _id: CallId,
+        link: u32,
+        operation: Operation,
+        params: Bytes,
+        body: Option<Body>,
+        deadline: Duration,
+        id: CallId,
     ) -> Result<Reply, CallError> {
-        unimplemented!()
+        let head = RequestHead {
+            id,
+            link,
+            interface: Cow::Borrowed(operation.interface),
+            function: Cow::Borrowed(operation.function),
+            deadline_ms: u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX),
+            trace: None,
+        };
+        let head = codec::encode(&head).into();
+        let lane = &self.lanes[LANE.get() % self.lanes.len()];
+        let call = lane.connection.call(Request { head, params, body });
+        timeout(deadline, call).await.unwrap_or_else(|_elapsed| {
+            let text = format!("no answer to {operation} within {deadline:?}");
+            Err(CallError::new(ErrorKind::DeadlineExceeded, text))
+        })
     }
 
     /// How many lanes there are: threads, each with a runtime and a socket of its own.
     pub fn lanes(&self) -> usize {
-        unimplemented!()
+        self.lanes.len()
     }
 
     /// Runs a task on one lane's thread.
     pub fn spawn_on(
         &self,
-        _lane: usize,
-        _task: impl Future<Output = ()> + Send + 'static,
+        lane: usize,
+        task: impl Future<Output = ()> + Send + 'static,
     ) -> JoinHandle<()> {
-        unimplemented!()
+        self.lanes[lane % self.lanes.len()].runtime.spawn(task)
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host").field("lanes", &self.lanes()).finish()
     }
 }
 

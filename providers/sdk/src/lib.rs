@@ -13,9 +13,17 @@
 //!     wattle_sdk::main::<Redis>()
 //! }
 //! ```
+//!
+//! A provider is a process that its host starts, with one end of a socketpair as its stdin. Over that come further sockets, one
+//! for each lane, then calls and control messages; its end is the process's end. What it writes to stderr, as JSON lines through
+//! `tracing`, is the host's to keep.
 
+mod calls;
+mod control;
 mod host;
+mod process;
 mod provider;
+mod telemetry;
 
 use std::process::ExitCode;
 
@@ -28,6 +36,9 @@ pub use wattle_core::{
 pub use wattle_wire::{Body, BodySender, ChunkSource, Reply, StreamError};
 
 /// Runs a provider until its host is gone: the whole of a provider's `main`.
+///
+/// Exits with 0 when the host closed the socket, 1 when the provider could not start or its socket broke, 2 when no host
+/// started it.
 pub fn main<P: Provider>() -> ExitCode {
-    unimplemented!()
+    process::run::<P>()
 }
