@@ -1,12 +1,31 @@
 //! Providers: processes beside the host, each started, watched, restarted and stopped by a supervisor of its own.
 
 mod image;
+mod life;
+mod links;
+mod log;
+mod mailbox;
+mod process;
+mod pulse;
+mod restarts;
+mod seat;
 mod spec;
+mod supervisor;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
-use tokio::sync::watch;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::timeout,
+};
 use wattle_core::{
     CallError, EntityId,
     inventory::ProviderState,
@@ -18,7 +37,16 @@ pub(crate) use self::{
     image::Image,
     spec::{ProviderLimits, ProviderSpec, Timings},
 };
+use self::{
+    links::{LinkOrder, Links},
+    restarts::Restarts,
+    seat::Seat,
+    supervisor::{Supervisor, Wanted},
+};
 use crate::{lanes::Lanes, logbook::LogBook};
+
+/// Changes of links that wait for one supervisor; who comes then, waits.
+const ORDERS_MAX: usize = 64;
 
 /// Takes what providers ask of their host: the router.
 pub(crate) trait Calls: Send + Sync + 'static {
@@ -36,8 +64,16 @@ pub(crate) trait Calls: Send + Sync + 'static {
 /// A handle to a supervised provider. When the last clone is dropped, its process is killed.
 #[derive(Clone, Debug)]
 pub(crate) struct Provider {
-    state: watch::Receiver<ProviderState>,
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    seat: Arc<Seat>,
+    wanted: watch::Sender<Wanted>,
+    orders: mpsc::Sender<LinkOrder>,
     links: watch::Receiver<LinkOutcomes>,
+    link_max: Duration,
 }
 
 /// What the provider last said to each link that it was told of, by the link's number.
@@ -60,38 +96,57 @@ pub(crate) enum StartFailure {
 impl Provider {
     /// Starts a provider and its supervisor, which restarts it until it is stopped or denied.
     pub(crate) fn start<C: Calls>(
-        _spec: ProviderSpec,
-        _lanes: Arc<Lanes>,
-        _calls: Arc<C>,
-        _logbook: Arc<LogBook>,
+        spec: ProviderSpec,
+        lanes: Arc<Lanes>,
+        calls: Arc<C>,
+        logbook: Arc<LogBook>,
     ) -> Self {
-        unimplemented!()
+        static NEXT_LANE: AtomicUsize = AtomicUsize::new(0); // supervisors take turns
+        let lane = NEXT_LANE.fetch_add(1, Ordering::Relaxed);
+        let seat = Arc::new(Seat::new(Arc::new(spec.id.clone())));
+        let (wanted, what_is_wanted) = watch::channel(Wanted::Running);
+        let (orders, orders_given) = mpsc::channel(ORDERS_MAX);
+        let (outcomes, links) = watch::channel(LinkOutcomes::new());
+        let link_max = spec.timings.link_max;
+        let supervisor = Supervisor {
+            spec,
+            lanes: lanes.clone(),
+            calls,
+            book: logbook,
+            seat: seat.clone(),
+            links: Links::new(outcomes, link_max),
+            wanted: what_is_wanted,
+            orders: orders_given,
+            restarts: Restarts::default(),
+        };
+        lanes.handle(lane).spawn(supervisor.run());
+        Self { inner: Arc::new(Inner { seat, wanted, orders, links, link_max }) }
     }
 
-    /// Waits until it is ready and gives its process; fails as soon as an attempt to start it failed.
-    pub(crate) async fn ready(&self, _wait: Duration) -> Result<u32, StartFailure> {
-        unimplemented!()
+    /// Waits until it is ready and gives its process; fails when the latest attempt to start it has failed.
+    pub(crate) async fn ready(&self, wait: Duration) -> Result<u32, StartFailure> {
+        self.inner.seat.ready(wait).await
     }
 
     /// What it is doing, now and from now on.
     pub(crate) fn state(&self) -> watch::Receiver<ProviderState> {
-        self.state.clone()
+        self.inner.seat.state()
     }
 
     /// How often it was started again.
     pub(crate) fn restarts(&self) -> u32 {
-        unimplemented!()
+        self.inner.seat.restarts()
     }
 
     /// Why its process ended the last time.
     pub(crate) fn last_exit(&self) -> Option<String> {
-        unimplemented!()
+        self.inner.seat.last_exit()
     }
 
     /// What it said to its links, now and from now on: after a restart a link may fail that held before, and one that failed
     /// is tried again every few seconds.
     pub(crate) fn links(&self) -> watch::Receiver<LinkOutcomes> {
-        self.links.clone()
+        self.inner.links.clone()
     }
 
     /// Calls it on the calling thread's lane. `head` is an encoded `RequestHead`; the caller watches its deadline.
@@ -103,31 +158,57 @@ impl Provider {
     /// Dropping the future cancels the call; it may have run.
     pub(crate) async fn call(
         &self,
-        _head: Bytes,
-        _params: Bytes,
-        _body: Option<Body>,
+        head: Bytes,
+        params: Bytes,
+        body: Option<Body>,
     ) -> Result<Reply, CallError> {
-        unimplemented!()
+        let connection = self.inner.seat.connection()?;
+        connection.call(Request { head, params, body }).await
     }
 
     /// Tells it of a link and waits for what it says, at most 10 s. Whatever it says, the link is put again after each restart
     /// until it is deleted; the same number again replaces it.
-    pub(crate) async fn put_link(&self, _grant: LinkGrant) -> Result<LinkDetail, String> {
-        unimplemented!()
+    pub(crate) async fn put_link(&self, grant: LinkGrant) -> Result<LinkDetail, String> {
+        let (answer, answered) = oneshot::channel();
+        let put = self.order(LinkOrder::Put { grant, answer }, answered);
+        put.await.unwrap_or_else(|state| Err(format!("the provider does not answer: {state}")))
     }
 
     /// Tells it that a link no longer holds, and waits until it has let go of it, at most 10 s.
-    pub(crate) async fn delete_link(&self, _link: u32) {
-        unimplemented!()
+    pub(crate) async fn delete_link(&self, link: u32) {
+        let (answer, answered) = oneshot::channel();
+        let _gone = self.order(LinkOrder::Delete { link, answer }, answered).await;
+    }
+
+    /// Hands an order to the supervisor, which answers it within its limit, unless it is busy with a process that does not end.
+    async fn order<T>(
+        &self,
+        order: LinkOrder,
+        answered: oneshot::Receiver<T>,
+    ) -> Result<T, ProviderState> {
+        let answer = async {
+            self.inner.orders.send(order).await.ok()?;
+            answered.await.ok()
+        };
+        let answer = timeout(self.inner.link_max * 2, answer).await;
+        answer.ok().flatten().ok_or_else(|| self.state().borrow().clone())
     }
 
     /// Lets it finish what is under way within `grace`, then ends its process; returns when that is reaped.
-    pub(crate) async fn stop(&self, _grace: Duration) {
-        unimplemented!()
+    pub(crate) async fn stop(&self, grace: Duration) {
+        self.inner.wanted.send_if_modified(|wanted| {
+            let runs = *wanted == Wanted::Running;
+            if runs {
+                *wanted = Wanted::Stopped { grace };
+            }
+            runs
+        });
+        self.inner.wanted.closed().await; // the supervisor ends last
     }
 
-    /// Its claims do not hold any more: kills its process at once, for good.
-    pub(crate) fn deny(&self, _reason: impl Into<String>) {
-        unimplemented!()
+    /// Its claims do not hold any more: refuses calls to it at once, and kills its process for good.
+    pub(crate) fn deny(&self, reason: impl Into<String>) {
+        self.inner.seat.leave(ProviderState::Denied { reason: reason.into() });
+        self.inner.wanted.send_replace(Wanted::Denied);
     }
 }

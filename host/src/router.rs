@@ -30,7 +30,7 @@ use wattle_wire::{Reply, Request};
 pub(crate) use self::{
     denial::Denial,
     edge::{Callee, Edge, Standing},
-    grant::{Known, judge},
+    grant::{Granted, Known, Validity},
     routes::{Routes, RoutesBuilder},
 };
 use crate::{
@@ -127,10 +127,7 @@ impl Router {
         request: Request,
         context: CallContext,
     ) -> Result<Reply, CallError> {
-        let actor = self.routes.load().actor(&call.target).ok_or_else(|| {
-            let text = format!("no actor runs here as {}", call.target);
-            CallError::new(ErrorKind::NotFound, text)
-        })?;
+        let actor = self.routes.load().actor(&call.target, self.clock.now())?;
         actor.call(self, call.interface.as_str(), &call.function, request, context).await
     }
 

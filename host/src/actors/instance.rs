@@ -76,12 +76,6 @@ impl Instance {
         store
     }
 
-    /// The name of the link that calls on `interface` take.
-    pub(crate) fn link_name(&self, interface: &str) -> &str {
-        let chosen = self.link_names.iter().rev().find(|(of, _)| of == interface);
-        chosen.map_or(DEFAULT_LINK_NAME, |(_, name)| name.as_str())
-    }
-
     /// This instance as the caller of a contract.
     pub(crate) fn caller(&self) -> InstanceCaller {
         InstanceCaller {

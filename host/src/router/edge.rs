@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wattle_claims::Timestamp;
-use wattle_core::{Interface, Link};
+use wattle_core::{AccountKey, Interface, Link};
 
 use super::denial::Denial;
 use crate::{actors::Actor, providers::Provider};
@@ -13,6 +13,8 @@ pub(crate) struct Edge {
     /// The link's number on the sockets of the providers at its ends.
     pub(crate) number: u32,
     pub(crate) link: Link,
+    /// The account under which the link was issued, whose config records it may name.
+    pub(crate) account: AccountKey,
     pub(crate) standing: Standing,
     pub(crate) callee: Callee,
 }
@@ -41,6 +43,16 @@ pub(crate) enum Callee {
 }
 
 impl Edge {
+    /// Whether the link holds at `now`, for whatever interfaces it covers.
+    pub(crate) fn holds(&self, now: Timestamp) -> bool {
+        match &self.standing {
+            Standing::Denied(_) => false,
+            Standing::Granted { from, until, .. } => {
+                until.is_none_or(|until| now <= until) && from.is_none_or(|from| now >= from)
+            }
+        }
+    }
+
     /// Whether a call on `interface` may pass at `now`.
     pub(crate) fn check(&self, interface: &str, now: Timestamp) -> Result<(), Denial> {
         let (interfaces, not, from, until) = match &self.standing {

@@ -24,6 +24,17 @@ pub(crate) struct Validity {
     pub(crate) until: Option<Timestamp>,
 }
 
+impl Validity {
+    /// Why it does not count at `now`, if it does not.
+    pub(super) fn broken_at(&self, now: Timestamp) -> Option<String> {
+        let expired =
+            self.until.filter(|until| now > *until).map(|until| format!("expired at {until}"));
+        let early =
+            self.from.filter(|from| now < *from).map(|from| format!("not valid before {from}"));
+        self.broken.clone().or(expired).or(early)
+    }
+}
+
 /// A link with what its token says about who granted it.
 #[derive(Clone, Debug)]
 pub(crate) struct Granted<'a> {

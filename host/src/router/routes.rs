@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use wattle_claims::Timestamp;
 use wattle_core::{
-    AccountKey, EntityId, Link, Locality,
+    AccountKey, CallError, EntityId, ErrorKind, Link, Locality,
     control::Question,
     entity::Party,
     inventory::{Explanation, Step},
@@ -52,9 +52,19 @@ impl Routes {
         self.by_number.get(&number).cloned()
     }
 
-    /// An actor that runs here.
-    pub(crate) fn actor(&self, id: &EntityId) -> Option<Arc<Actor>> {
-        self.actors.get(id).cloned()
+    /// An actor that runs here and whose claims hold at `now`.
+    pub(super) fn actor(&self, id: &EntityId, now: Timestamp) -> Result<Arc<Actor>, CallError> {
+        let found = self.actors.get(id).zip(self.known.get(id));
+        let (actor, known) = found.ok_or_else(|| {
+            CallError::new(ErrorKind::NotFound, format!("no actor runs here as {id}"))
+        })?;
+        match known.validity.broken_at(now) {
+            None => Ok(actor.clone()),
+            Some(why) => {
+                let text = format!("the claims of {}: {why}", known.party);
+                Err(CallError::new(ErrorKind::Denied, text))
+            }
+        }
     }
 
     /// All links.
@@ -162,7 +172,8 @@ impl RoutesBuilder {
             (Locality::Remote, _) | (_, None) => Callee::Absent,
             (_, Some(callee)) => callee.clone(),
         };
-        let edge = Arc::new(Edge { number, link: link.clone(), standing, callee });
+        let account = granted.account.clone();
+        let edge = Arc::new(Edge { number, link: link.clone(), account, standing, callee });
         self.routes.steps.insert(number, steps);
         self.routes.by_number.insert(number, edge.clone());
         self.routes.by_source.entry(link.source.id.clone()).or_default().push(edge.clone());

@@ -28,6 +28,7 @@ mod v2 {
 const CHOSEN_MAX: usize = 64;
 
 /// An interface, by name, as the guest put it together.
+#[allow(unreachable_pub, reason = "the generated bindings name it as public")]
 pub struct TargetInterface(String);
 
 pub(super) fn link(linker: &mut Linker<Instance>) -> wasmtime::Result<()> {

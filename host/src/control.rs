@@ -1,0 +1,263 @@
+//! Commands: verified, allowed, carried out once, and answered when what they ask for is true.
+
+mod actors;
+mod calls;
+mod providers;
+mod queries;
+mod records;
+mod seen;
+
+use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc, time::Duration};
+
+use tokio::sync::watch;
+use tracing::info;
+use wattle_claims::{
+    Draft, Issuer, KeyPair, Right, Signed, Timestamp, TokenError, Verified, peek_kind,
+};
+use wattle_core::{
+    HostKey, LatticeName, Name,
+    control::{Answer, CONTROL_TOKEN_LEN_MAX, Command, Failure, FailureKind, Outcome},
+};
+use wattle_lattice::Lattice;
+
+pub(crate) use self::actors::drain;
+use self::seen::SeenCommands;
+use crate::{
+    actors::ActorRuntime, artifacts::ArtifactCache, clock::Clock, lanes::Lanes, links::Links,
+    logbook::LogBook, registry::Registry, reports::Reports, router::Router,
+};
+
+/// A command may expire at most so far ahead: its id is remembered until then.
+const EXPIRY_MAX: Duration = Duration::from_secs(15 * 60);
+
+/// What carries out commands.
+pub(crate) struct Control {
+    pub(crate) key: KeyPair,
+    pub(crate) host: HostKey,
+    pub(crate) token: String,
+    pub(crate) name: Name,
+    pub(crate) lattice_name: LatticeName,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) data_dir: PathBuf,
+    pub(crate) log_filter: String,
+    pub(crate) grace: Duration,
+    pub(crate) started: std::time::Instant,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) router: Arc<Router>,
+    pub(crate) runtime: ActorRuntime,
+    pub(crate) lanes: Arc<Lanes>,
+    pub(crate) artifacts: ArtifactCache,
+    pub(crate) links: Links,
+    pub(crate) lattice: Lattice,
+    pub(crate) reports: Arc<Reports>,
+    pub(crate) logbook: Arc<LogBook>,
+    pub(crate) seen: parking_lot::Mutex<SeenCommands>,
+    pub(crate) stop: watch::Sender<Option<Duration>>,
+    pub(crate) serials: std::sync::atomic::AtomicU64,
+}
+
+impl Control {
+    /// Remembers commands in `path`, across restarts.
+    pub(crate) fn seen_commands(
+        path: PathBuf,
+        now: Timestamp,
+    ) -> io::Result<parking_lot::Mutex<SeenCommands>> {
+        SeenCommands::open(path, now).map(parking_lot::Mutex::new)
+    }
+
+    /// Answers one token that arrived as a command, whoever sent it.
+    pub(crate) async fn handle(self: &Arc<Self>, token: String) -> Option<String> {
+        let (id, outcome) = match self.authentic(&token) {
+            Ok(command) => (command.id.clone(), self.obey(&command).await),
+            Err(Unauthentic { id, failure }) => {
+                self.reports.refused("command", &failure.message);
+                (id?, Err(failure))
+            }
+        };
+        self.answer(id, outcome)
+    }
+
+    /// The host's signed word. An answer too long to travel becomes one that says so.
+    fn answer(&self, id: String, outcome: Result<Outcome, Failure>) -> Option<String> {
+        let text = self.sign(&id, outcome)?;
+        if text.len() <= CONTROL_TOKEN_LEN_MAX {
+            return Some(text);
+        }
+        let failure = Failure::new(
+            FailureKind::Host,
+            format!("the answer has {} bytes, more than may travel", text.len()),
+        );
+        self.sign(&id, Err(failure))
+    }
+
+    fn sign(&self, id: &str, outcome: Result<Outcome, Failure>) -> Option<String> {
+        let draft = Draft {
+            subject: id.to_owned(),
+            audience: self.audience()?,
+            not_before: None,
+            expires: None,
+            body: Answer { command: id.to_owned(), outcome },
+        };
+        let issuer = Issuer { key: &self.key, token: Some(&self.token) };
+        match draft.sign(issuer, self.registry.now()) {
+            Ok(answer) => Some(answer.text().to_owned()),
+            Err(error) => {
+                // An id that is no id cannot be answered; whoever sent it waits for nothing.
+                self.reports.refused("command", &error.to_string());
+                None
+            }
+        }
+    }
+
+    pub(crate) fn audience(&self) -> Option<wattle_claims::Audience> {
+        let host = Signed::<wattle_claims::HostClaims>::parse(&self.token).ok()?.peek().ok()?;
+        Some(wattle_claims::Audience { lattice: Some(self.lattice_name.clone()), ..host.audience })
+    }
+
+    fn authentic(&self, token: &str) -> Result<Verified<Command>, Unauthentic> {
+        let id = command_id(token);
+        let refused = |message: String| Unauthentic {
+            id: id.clone(),
+            failure: Failure::new(FailureKind::Refused, message),
+        };
+        let (trust, now) = (self.registry.trust(), self.registry.now());
+        let command = Signed::<Command>::parse(token)
+            .and_then(|signed| signed.verify(&trust, now))
+            .map_err(|error| refused(error.to_string()))?;
+        if command.subject != self.host.as_str() {
+            return Err(refused(format!("the command is for host {}", command.subject)));
+        }
+        let Some(expires) = command.expires.filter(|expires| *expires <= now.plus(EXPIRY_MAX))
+        else {
+            return Err(refused(format!(
+                "a command has to expire within {} minutes",
+                EXPIRY_MAX.as_secs() / 60
+            )));
+        };
+        match self.seen.lock().remember(&command.id, expires, now) {
+            Ok(true) => Ok(command),
+            Ok(false) => Err(refused("this command was given before".to_owned())),
+            Err(error) => Err(refused(format!("the command cannot be remembered: {error}"))),
+        }
+    }
+
+    /// One line per command, each in the file of its name.
+    async fn obey(self: &Arc<Self>, command: &Verified<Command>) -> Result<Outcome, Failure> {
+        self.allowed(command)?;
+        info!(id = command.id, by = command.issuer, command = name_of(&command.body), "command");
+        match &command.body {
+            Command::StartActor(start) => self.start_actor(start, false).await,
+            Command::StopActor { id } => self.stop_actor(id).await,
+            Command::ScaleActor { id, scale } => self.scale_actor(id, *scale),
+            Command::StartProvider(start) => self.start_provider(start, false).await,
+            Command::StopProvider { id } => self.stop_provider(id).await,
+            Command::PutRecord { token } => self.put_record(token).await,
+            Command::GetInventory => Ok(self.inventory()),
+            Command::GetLinks => Ok(self.link_statuses()),
+            Command::GetConfig { name } => self.get_config(name, command.account()),
+            Command::Call(call) => self.user_call(call).await,
+            Command::Why(question) => Ok(Outcome::Explanation(self.router.explain(question))),
+            Command::GetLogs(query) => Ok(Outcome::Logs(self.logbook.page(query))),
+            Command::StopHost { grace_ms } => self.stop_host(*grace_ms),
+        }
+    }
+
+    /// What an account itself signs needs no right; a user needs the one for the kind of command.
+    fn allowed(&self, command: &Verified<Command>) -> Result<(), Failure> {
+        let Some(user) = command.user() else { return Ok(()) };
+        let right = needed(&command.body)
+            .map_err(|error| Failure::new(FailureKind::Invalid, error.to_string()))?;
+        if user.rights.contains(&right) {
+            return Ok(());
+        }
+        let text = format!("user {} ({}) lacks the right {right:?}", user.name, command.issuer);
+        Err(Failure::new(FailureKind::Denied, text))
+    }
+
+    fn stop_host(&self, grace_ms: u32) -> Result<Outcome, Failure> {
+        self.stop.send_replace(Some(Duration::from_millis(grace_ms.into())));
+        Ok(Outcome::Done { unchanged: false, detail: Some("the host drains and ends".to_owned()) })
+    }
+}
+
+/// A command that nobody may have given.
+struct Unauthentic {
+    /// Its id, if it has one that an answer can name.
+    id: Option<String>,
+    failure: Failure,
+}
+
+fn command_id(token: &str) -> Option<String> {
+    Signed::<Command>::parse(token).ok()?.peek().ok().map(|command| command.id)
+}
+
+fn needed(command: &Command) -> Result<Right, TokenError> {
+    Ok(match command {
+        Command::StartActor(_)
+        | Command::StopActor { .. }
+        | Command::ScaleActor { .. }
+        | Command::StartProvider(_)
+        | Command::StopProvider { .. }
+        | Command::StopHost { .. } => Right::Control,
+        Command::PutRecord { token } => match peek_kind(token)? {
+            wattle_claims::TokenKind::Config => Right::Config,
+            _ => Right::Link,
+        },
+        Command::Call(_) => Right::Invoke,
+        Command::GetInventory
+        | Command::GetLinks
+        | Command::GetConfig { .. }
+        | Command::Why(_)
+        | Command::GetLogs(_) => Right::Inspect,
+    })
+}
+
+fn name_of(command: &Command) -> &'static str {
+    match command {
+        Command::StartActor(_) => "start actor",
+        Command::StopActor { .. } => "stop actor",
+        Command::ScaleActor { .. } => "scale actor",
+        Command::StartProvider(_) => "start provider",
+        Command::StopProvider { .. } => "stop provider",
+        Command::PutRecord { .. } => "put record",
+        Command::GetInventory => "get inventory",
+        Command::GetLinks => "get links",
+        Command::GetConfig { .. } => "get config",
+        Command::Call(_) => "call",
+        Command::Why(_) => "why",
+        Command::GetLogs(_) => "get logs",
+        Command::StopHost { .. } => "stop host",
+    }
+}
+
+impl Control {
+    /// An artifact's bytes: from this host's disk, else from the lattice.
+    async fn fetch(&self, digest: &wattle_core::Digest) -> Result<bytes::Bytes, Failure> {
+        let fetch = || async {
+            let artifacts = self.lattice.artifacts().await?;
+            artifacts.get(digest).await
+        };
+        self.artifacts
+            .get(digest, fetch)
+            .await
+            .map_err(|error| Failure::new(FailureKind::NotFound, error.to_string()))
+    }
+
+    fn settings(
+        &self,
+        named: &[Name],
+        account: &wattle_core::AccountKey,
+    ) -> Result<wattle_core::link::Settings, Failure> {
+        let settings = self.registry.settings(named, account);
+        settings.map_err(|error| Failure::new(FailureKind::NotFound, error.to_string()))
+    }
+
+    fn hold_artifacts(&self) {
+        self.artifacts.hold(self.registry.look(crate::registry::artifacts_in_use));
+    }
+}
+
+fn disk(error: &io::Error) -> Failure {
+    Failure::new(FailureKind::Host, format!("this host's disk: {error}"))
+}

@@ -1,0 +1,123 @@
+//! Starting, stopping and scaling actors.
+
+use std::{sync::Arc, time::Duration};
+
+use tracing::info;
+use wattle_claims::{ActorClaims, Verified, module};
+use wattle_core::{
+    EntityId,
+    control::{Failure, FailureKind, Outcome, Scale, StartActor},
+    entity::Party,
+    event::Event,
+};
+
+use super::Control;
+use crate::{
+    actors::{Actor, ActorError, ActorSpec},
+    registry::{RunningActor, identity_of_actor},
+};
+
+/// How long calls of an actor that is stopped or replaced may go on.
+const STOP_GRACE: Duration = Duration::from_secs(30);
+
+impl Control {
+    /// Runs an actor: fetched, verified, compiled, linked, and reachable when this returns. `again` is a restart of the host,
+    /// which wants it even though it is known already.
+    pub(crate) async fn start_actor(
+        &self,
+        start: &StartActor,
+        again: bool,
+    ) -> Result<Outcome, Failure> {
+        if let Some((actor, running)) = self.registry.actor(&start.id).filter(|_| !again)
+            && running == *start
+        {
+            return Ok(done(true, format!("{} runs already", actor.id)));
+        }
+        let bytes = self.fetch(&start.artifact).await?;
+        let verified = module::verify(&bytes, &self.registry.trust(), self.registry.now())
+            .map_err(|error| {
+                Failure::new(FailureKind::Claims, format!("{}: {error}", start.artifact))
+            })?;
+        let (claims, component) = (verified.claims, verified.content.to_vec());
+        let identity = identity_of_actor(&claims);
+        let _reserved = self.registry.reserve(&start.id, &identity)?;
+        let spec = ActorSpec {
+            party: Party { id: start.id.clone(), identity },
+            artifact: start.artifact,
+            name: claims.body.name.clone(),
+            imports: claims.body.imports.clone(),
+            exports: claims.body.exports.clone(),
+            scale: start.scale,
+            limits: start.limits,
+            config: self.settings(&start.config, claims.account())?,
+            component,
+        };
+        let actor = self.runtime.prepare(spec).await.map_err(|error| unfit(&start.id, &error))?;
+        self.put_actor(Arc::new(actor), claims, start).await
+    }
+
+    async fn put_actor(
+        &self,
+        actor: Arc<Actor>,
+        claims: Verified<ActorClaims>,
+        start: &StartActor,
+    ) -> Result<Outcome, Failure> {
+        let cached =
+            if actor.compiled_from_cache { "from the compiled-code cache" } else { "compiled" };
+        let running = RunningActor { actor, claims, start: start.clone() };
+        let before = self.registry.put_actor(running).map_err(|error| super::disk(&error))?;
+        self.hold_artifacts();
+        self.links.settle().await;
+        if let Some(before) = before {
+            // It has no new calls: those that came before the swap finish on the old code.
+            tokio::spawn(async move { drain(&before, STOP_GRACE).await });
+        }
+        info!(actor = %start.id, cached, "actor started");
+        self.reports.event(Event::ActorStarted { id: start.id.clone() });
+        Ok(done(false, format!("{} takes calls ({cached})", start.id)))
+    }
+
+    pub(super) async fn stop_actor(&self, id: &EntityId) -> Result<Outcome, Failure> {
+        let removed = self.registry.remove_actor(id).map_err(|error| super::disk(&error))?;
+        let Some(actor) = removed else { return Ok(done(true, format!("no actor runs as {id}"))) };
+        let cut = drain(&actor, self.grace).await;
+        self.links.settle().await;
+        self.hold_artifacts();
+        info!(actor = %id, cut, "actor stopped");
+        self.reports.event(Event::ActorStopped { id: id.clone(), reason: "a command".to_owned() });
+        let cut =
+            if cut == 0 { String::new() } else { format!(", {cut} calls are still under way") };
+        Ok(done(false, format!("{id} is stopped{cut}")))
+    }
+
+    pub(super) fn scale_actor(&self, id: &EntityId, scale: Scale) -> Result<Outcome, Failure> {
+        let Some((actor, start)) = self.registry.actor(id) else {
+            let failure =
+                Failure::new(FailureKind::NotFound, format!("no actor runs here as {id}"));
+            return Err(failure.with_next("wattle get inventory"));
+        };
+        let unchanged = start.scale == scale;
+        actor.gate.set_scale(scale);
+        self.registry.set_scale(id, scale).map_err(|error| super::disk(&error))?;
+        let text = match scale {
+            Scale::Stopped => format!("{id} takes no calls"),
+            Scale::UpTo(calls) => format!("{id} takes up to {calls} calls at once"),
+        };
+        Ok(done(unchanged, text))
+    }
+}
+
+/// Closes an actor and waits for the calls inside; answers how many were still there at the end.
+pub(crate) async fn drain(actor: &Actor, grace: Duration) -> u32 {
+    actor.gate.close();
+    let _: Result<(), _> = tokio::time::timeout(grace, actor.gate.empty()).await;
+    actor.gate.inside()
+}
+
+fn unfit(id: &EntityId, error: &ActorError) -> Failure {
+    Failure::new(FailureKind::Invalid, format!("{id}: {error}")).with_next("wattle inspect FILE")
+}
+
+pub(super) fn done(unchanged: bool, detail: String) -> Outcome {
+    Outcome::Done { unchanged, detail: Some(detail) }
+}

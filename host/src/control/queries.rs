@@ -1,0 +1,96 @@
+//! What runs here and how it is.
+
+use wattle_claims::RecordKey;
+use wattle_core::{
+    control::Outcome,
+    inventory::{ActorStatus, Inventory, LinkStatus, ProviderStatus},
+};
+
+use super::Control;
+use crate::registry::{
+    self, RunningActor, RunningProvider, View, identity_of_actor, identity_of_provider,
+};
+
+impl Control {
+    pub(super) fn inventory(&self) -> Outcome {
+        let (trust, now) = (self.registry.trust(), self.registry.now());
+        let (actors, providers) = self.registry.look(|view: &View<'_>| {
+            let actors = view.actors.values().map(|running| {
+                let denied =
+                    running.claims.standing(&trust, now).err().map(|error| error.to_string());
+                actor_status(running, denied)
+            });
+            (actors.collect(), view.providers.values().map(provider_status).collect())
+        });
+        Outcome::Inventory(Box::new(Inventory {
+            host: self.host.clone(),
+            name: self.name.clone(),
+            lattice: self.lattice_name.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_s: self.started.elapsed().as_secs(),
+            labels: self.labels.clone(),
+            actors,
+            providers,
+            refused: self.reports.counts(),
+        }))
+    }
+
+    pub(super) fn link_statuses(&self) -> Outcome {
+        let links: Vec<(RecordKey, u64, wattle_core::Link)> = self.registry.look(|view| {
+            registry::links(view)
+                .map(|(key, generation, link)| (key.clone(), generation, link.clone()))
+                .collect()
+        });
+        let statuses = links.into_iter().map(|(key, generation, link)| {
+            let state = self.link_state(&key, &link);
+            LinkStatus { link, generation, state }
+        });
+        Outcome::Links(statuses.collect())
+    }
+
+    pub(super) fn link_status(&self, key: &RecordKey) -> Option<LinkStatus> {
+        let (generation, link) = self.registry.look(|view| {
+            let mut links = registry::links(view);
+            links
+                .find(|(known, ..)| *known == key)
+                .map(|(_, generation, link)| (generation, link.clone()))
+        })?;
+        let state = self.link_state(key, &link);
+        Some(LinkStatus { link, generation, state })
+    }
+}
+
+fn actor_status(running: &RunningActor, denied: Option<String>) -> ActorStatus {
+    let actor = &running.actor;
+    let (calls, failures) = actor.counts();
+    ActorStatus {
+        id: actor.id.clone(),
+        identity: identity_of_actor(&running.claims),
+        artifact: actor.artifact,
+        name: actor.name.clone(),
+        denied,
+        scale: actor.gate.scale(),
+        imports: actor.imports.clone(),
+        exports: actor.exports.clone(),
+        calls,
+        failures,
+        in_flight: actor.gate.inside(),
+        queued: actor.gate.queued(),
+        compiled_from_cache: actor.compiled_from_cache,
+    }
+}
+
+fn provider_status(running: &RunningProvider) -> ProviderStatus {
+    let provider = &running.provider;
+    ProviderStatus {
+        id: running.start.id.clone(),
+        identity: identity_of_provider(&running.claims),
+        artifact: running.start.artifact,
+        name: running.claims.body.name.clone(),
+        state: provider.state().borrow().clone(),
+        imports: running.claims.body.imports.clone(),
+        exports: running.claims.body.exports.clone(),
+        restarts: provider.restarts(),
+        last_exit: provider.last_exit(),
+    }
+}

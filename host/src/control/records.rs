@@ -1,0 +1,221 @@
+//! Links, configs, shares and revocations: signed records, taken when they hold and told to whom they concern.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use tokio::time::timeout;
+use tracing::{debug, warn};
+use wattle_claims::{LinkRecord, RecordKey, Signed, TokenKind, peek_kind};
+use wattle_core::{
+    AccountKey, Link, Name,
+    control::{Failure, FailureKind, Outcome},
+    entity::Party,
+    event::Event,
+    inventory::LinkState,
+    link::ConfigValue,
+};
+
+use super::{Control, actors::done};
+use crate::{
+    records::{Admitted, RecordError},
+    registry,
+    router::Standing,
+    settings,
+};
+
+/// The store is told of a record within this time, or later by the task that keeps it in step.
+const STORE_WAIT: Duration = Duration::from_secs(2);
+
+impl Control {
+    pub(super) async fn put_record(self: &Arc<Self>, token: &str) -> Result<Outcome, Failure> {
+        if peek_kind(token).ok() == Some(TokenKind::Link) {
+            self.check_link(token)?;
+        }
+        let admitted = self.registry.put_record(token).map_err(|error| refusal(&error))?;
+        self.links.settle().await;
+        let (key, unchanged) = match admitted {
+            Admitted::New(key) => (key, false),
+            Admitted::Known(key) => (key, true),
+        };
+        if !unchanged {
+            self.tell(&key);
+            self.share_record(&key, token).await;
+        }
+        let detail = match &key {
+            RecordKey::Link { .. } => self.link_outcome(&key)?,
+            _ => format!("{key} is known"),
+        };
+        Ok(done(unchanged, detail))
+    }
+
+    fn tell(&self, key: &RecordKey) {
+        let RecordKey::Link { key: link, .. } = key else { return };
+        let is_there =
+            self.registry.look(|view| registry::links(view).any(|(known, ..)| known == key));
+        let link = link.clone();
+        self.reports.event(if is_there {
+            Event::LinkPut { link }
+        } else {
+            Event::LinkDeleted { link }
+        });
+    }
+
+    /// The lattice's store learns it now if it can: other hosts read it there.
+    async fn share_record(&self, key: &RecordKey, token: &str) {
+        let put = async {
+            let records = self.lattice.records().await?;
+            let known = records.get(&key.to_string()).await?.map(|(_, revision)| revision);
+            records.put(&key.to_string(), token, known).await
+        };
+        match timeout(STORE_WAIT, put).await {
+            Ok(Ok(_)) => debug!(%key, "record stored"),
+            Ok(Err(error)) => {
+                warn!(%key, %error, "record not stored: this host keeps it and tries again")
+            }
+            Err(_) => warn!(%key, "record not stored in time: this host keeps it and tries again"),
+        }
+    }
+
+    /// Refuses a link that could never hold, or that says something else than one that is there, before it is kept.
+    fn check_link(&self, token: &str) -> Result<(), Failure> {
+        let claims =
+            |error: wattle_claims::TokenError| Failure::new(FailureKind::Claims, error.to_string());
+        let signed = Signed::<LinkRecord>::parse(token).map_err(claims)?;
+        let record = signed.verify(&self.registry.trust(), self.registry.now()).map_err(claims)?;
+        let Some(link) = &record.body.value else { return Ok(()) };
+        check_shape(link)?;
+        let other = self.registry.look(|view| {
+            registry::links(view)
+                .filter(|(key, ..)| **key != record.body.key)
+                .find(|(.., other)| ambiguous(link, other))
+                .map(|(key, ..)| key.to_string())
+        });
+        match other {
+            None => Ok(()),
+            Some(other) => {
+                let text = format!(
+                    "{} has another link named {:?} for these interfaces: {other}",
+                    link.source.id,
+                    link.name.as_str()
+                );
+                Err(Failure::new(FailureKind::Conflict, text)
+                    .with_next("delete that one, or give this one another --name"))
+            }
+        }
+    }
+
+    /// What became of a link that was just put.
+    fn link_outcome(&self, key: &RecordKey) -> Result<String, Failure> {
+        let Some(status) = self.link_status(key) else { return Ok(format!("{key} is deleted")) };
+        match status.state {
+            LinkState::Active { url: Some(url), .. } => Ok(format!("the link holds: {url}")),
+            LinkState::Active { url: None, .. } => Ok("the link holds".to_owned()),
+            LinkState::Waiting { missing } => {
+                Ok(format!("the link holds as soon as {missing} runs here"))
+            }
+            LinkState::Denied { reason } => Err(Failure::new(FailureKind::Denied, reason)),
+            LinkState::Failed { reason } => {
+                let next =
+                    "the link is kept and tried again; put it with other settings, or delete it";
+                Err(Failure::new(FailureKind::Conflict, reason).with_next(next))
+            }
+        }
+    }
+
+    pub(super) fn get_config(&self, name: &Name, account: &AccountKey) -> Result<Outcome, Failure> {
+        let values: BTreeMap<String, String> = self.registry.look(|view| {
+            let values = settings::config(name, account, view.records);
+            let values =
+                values.map_err(|error| Failure::new(FailureKind::NotFound, error.to_string()))?;
+            Ok::<_, Failure>(
+                values.iter().map(|(key, value)| (key.clone(), shown(value))).collect(),
+            )
+        })?;
+        Ok(Outcome::Config(values))
+    }
+
+    /// The state of one link, and what it serves.
+    pub(super) fn link_state(&self, key: &RecordKey, link: &Link) -> LinkState {
+        let routes = self.router.routes();
+        let number = self.registry.number(key);
+        let Some(edge) = routes.edges().iter().find(|edge| Some(edge.number) == number) else {
+            return LinkState::Denied {
+                reason: "the link's token does not hold any more".to_owned(),
+            };
+        };
+        match &edge.standing {
+            Standing::Denied(denial) => return LinkState::Denied { reason: denial.to_string() },
+            Standing::Granted { .. } if !edge.holds(self.registry.now()) => {
+                return LinkState::Denied {
+                    reason: "outside the time for which it is granted".to_owned(),
+                };
+            }
+            Standing::Granted { .. } => {}
+        }
+        let mut url = None;
+        for end in [&link.source, &link.target] {
+            match self.end_state(end, edge.number) {
+                End::Missing => return LinkState::Waiting { missing: end.id.clone() },
+                End::Failed(reason) => return LinkState::Failed { reason },
+                End::There(at) => url = url.or(at),
+            }
+        }
+        LinkState::Active { url, local: true }
+    }
+
+    fn end_state(&self, end: &Party, number: u32) -> End {
+        if let Some((provider, _)) = self.registry.provider(&end.id) {
+            return match self.links.outcome(&end.id, &provider, number) {
+                None => End::Missing,
+                Some(Ok(detail)) => End::There(detail.url),
+                Some(Err(reason)) => End::Failed(reason),
+            };
+        }
+        if self.registry.actor(&end.id).is_some() { End::There(None) } else { End::Missing }
+    }
+}
+
+enum End {
+    There(Option<String>),
+    Missing,
+    Failed(String),
+}
+
+fn check_shape(link: &Link) -> Result<(), Failure> {
+    let invalid = |text: &str| Err(Failure::new(FailureKind::Invalid, text));
+    let Some(first) = link.interfaces.first() else {
+        return invalid("the link names no interface");
+    };
+    if link.interfaces.iter().any(|interface| interface.package() != first.package()) {
+        return invalid("a link's interfaces are of one package: put one link per package");
+    }
+    if link.source.id == link.target.id {
+        return invalid("a link from something to itself");
+    }
+    Ok(())
+}
+
+/// An actor's call names interface and link name alone, so two links must not answer to both.
+fn ambiguous(link: &Link, other: &Link) -> bool {
+    let by_actor = matches!(link.source.identity.key, wattle_core::entity::CodeKey::Actor(_));
+    by_actor
+        && link.source.id == other.source.id
+        && link.name == other.name
+        && link.interfaces.iter().any(|interface| other.interfaces.contains(interface))
+}
+
+fn shown(value: &ConfigValue) -> String {
+    match value {
+        ConfigValue::Plain(text) => text.clone(),
+        ConfigValue::Secret { secret } => format!("{{secret: {secret}}}"),
+    }
+}
+
+fn refusal(error: &RecordError) -> Failure {
+    let kind = match error {
+        RecordError::Claims(_) | RecordError::NotARecord(_) => FailureKind::Claims,
+        RecordError::Stale { .. } => FailureKind::Stale,
+        RecordError::Full => FailureKind::Capacity,
+        RecordError::Disk(_) => FailureKind::Host,
+    };
+    Failure::new(kind, error.to_string())
+}

@@ -1,0 +1,265 @@
+//! One process's life: everything that belongs to it, from its start to its end.
+
+use std::{future::Future, io, pin::Pin, process::ExitStatus, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tokio::{
+    net::UnixStream,
+    task::JoinSet,
+    time::{Instant, timeout},
+};
+use wattle_core::{
+    CallError, EntityId, codec,
+    provider::{Start, ToHost, ToProvider},
+};
+use wattle_wire::{Closed, Connection, Handler, Limits, Reply, Request};
+
+use super::{
+    Calls, ProviderSpec,
+    log::LogReader,
+    mailbox::Mailbox,
+    process::{self, Process, SpawnError},
+    pulse,
+    seat::Serving,
+};
+use crate::{lanes::Lanes, logbook::LogBook};
+
+/// Bytes of one control message of a provider.
+const SAID_LEN_MAX: usize = 64 * 1024;
+
+/// A process that closed its socket, or said that it cannot start, gets so long to end by itself: its exit status tells more.
+const EXIT_PATIENCE: Duration = Duration::from_millis(200);
+
+/// A stopped process gets so long to end on the end of its socket, and then again on SIGTERM.
+const STOP_PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long the connections of a dead process may take to read what it left. They end at once, unless some other process holds
+/// the sockets.
+const LAST_WORDS_MAX: Duration = Duration::from_millis(200);
+
+/// A process, its connections, and who reads its log.
+pub(super) struct Life {
+    process: Process,
+    serving: Arc<Serving>,
+    drivers: JoinSet<(usize, Closed)>,
+    mailbox: Arc<Mailbox>,
+    log: LogReader,
+    frozen: Pin<Box<dyn Future<Output = Duration> + Send>>,
+    pub(super) phase: Phase,
+}
+
+/// How far it got.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Phase {
+    /// It has to say that it is ready.
+    Starting { until: Instant },
+    /// It has to answer to the links that it is told of; then, or at this time, calls go to it.
+    Linking { until: Instant },
+    /// Calls go to it.
+    Serving { since: Instant },
+}
+
+/// What one hears of it.
+#[derive(Debug)]
+pub(super) enum Heard {
+    Said(Bytes),
+    Flooded,
+    Exited,
+    LaneEnded { lane: usize, why: Closed },
+    Frozen { silent_for: Duration },
+}
+
+/// Why its life is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// There never was a process.
+    NotExecuted { reason: String },
+    /// The process ended.
+    Exited,
+    /// It closed one of its sockets, or sent what is not a frame.
+    LaneEnded { lane: usize, why: Closed },
+    /// It says that it cannot run.
+    Failed { reason: String },
+    /// It did not get ready.
+    Silent { after: Duration },
+    /// It answers no pings.
+    Frozen { silent_for: Duration },
+    /// It says what makes no sense, again and again.
+    Babbling,
+    /// It was to stop, and had its time for that.
+    Stopped,
+    /// It may not run any more.
+    Denied,
+}
+
+/// What is left of it.
+#[derive(Debug)]
+pub(super) struct Remains {
+    pub(super) status: Option<ExitStatus>,
+    pub(super) stderr: Vec<String>,
+    /// Why it cannot run, if that is the last that it said.
+    pub(super) reason: Option<String>,
+}
+
+impl Life {
+    /// Executes the provider and tells it how it is started. Called on a lane.
+    pub(super) fn start<C: Calls>(
+        spec: &ProviderSpec,
+        id: &Arc<EntityId>,
+        lanes: &Lanes,
+        calls: &Arc<C>,
+        book: &Arc<LogBook>,
+    ) -> Result<Self, SpawnError> {
+        let spawned = process::spawn(spec, lanes.count())?;
+        let log = LogReader::start(spawned.log, spec.id.clone(), book.clone())
+            .map_err(SpawnError::Prepare)?;
+        let mailbox = Arc::new(Mailbox::default());
+        let door = Door { calls: calls.clone(), id: id.clone(), mailbox: mailbox.clone() };
+        let (serving, drivers) =
+            connect(spawned.sockets, lanes, &Arc::new(door)).map_err(SpawnError::Prepare)?;
+        let life = Self {
+            process: spawned.process,
+            serving: Arc::new(serving),
+            drivers,
+            mailbox,
+            log,
+            frozen: Box::pin(std::future::pending()),
+            phase: Phase::Starting { until: Instant::now() + spec.timings.ready_max },
+        };
+        life.say(&ToProvider::Start(Start {
+            id: spec.id.clone(),
+            lattice: spec.lattice.clone(),
+            config: spec.config.clone(),
+            log: spec.log.clone(),
+        }));
+        Ok(life)
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub(super) fn serving(&self) -> &Arc<Serving> {
+        &self.serving
+    }
+
+    /// How long calls went to it, if ever.
+    pub(super) fn served(&self) -> Option<Duration> {
+        match self.phase {
+            Phase::Serving { since } => Some(since.elapsed()),
+            Phase::Starting { .. } | Phase::Linking { .. } => None,
+        }
+    }
+
+    /// Tells it something. If its socket is gone, that is heard in another way.
+    pub(super) fn say(&self, message: &ToProvider) {
+        let first = &self.serving.connections()[0];
+        let _closed = first.control(codec::encode(message));
+    }
+
+    /// From now on it has to answer pings.
+    pub(super) fn feel_its_pulse(&mut self, every: Duration, silence_max: Duration) {
+        let connections = self.serving.connections().to_vec();
+        self.frozen = Box::pin(pulse::until_one_is_frozen(connections, every, silence_max));
+    }
+
+    /// Waits for the next that is heard of it.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost when the future is dropped.
+    pub(super) async fn next(&mut self) -> Heard {
+        tokio::select! {
+            biased; // what it said comes before its end
+            said = self.mailbox.next() => said.map_or(Heard::Flooded, Heard::Said),
+            Some(ended) = self.drivers.join_next() => {
+                let (lane, why) = ended.unwrap_or((0, Closed::Here));
+                Heard::LaneEnded { lane, why }
+            }
+            () = self.process.exited() => Heard::Exited,
+            silent_for = &mut self.frozen => Heard::Frozen { silent_for },
+        }
+    }
+
+    /// Ends the process, unless that was its own doing, and everything that belongs to it.
+    pub(super) async fn end(mut self, ending: &Ending) -> Remains {
+        let patience = match ending {
+            Ending::LaneEnded { why: Closed::There, .. } | Ending::Failed { .. } => EXIT_PATIENCE,
+            Ending::Stopped => {
+                self.ask_to_end().await;
+                STOP_PATIENCE
+            }
+            _ => Duration::ZERO,
+        };
+        let status = self.process.end(patience).await;
+        let drivers = &mut self.drivers;
+        let _held =
+            timeout(LAST_WORDS_MAX, async { while drivers.join_next().await.is_some() {} }).await;
+        self.drivers.shutdown().await;
+        let stderr = self.log.finish().await;
+        let last_words = std::iter::from_fn(|| self.mailbox.take().ok().flatten());
+        let reason = last_words.filter_map(|said| understood(&said)).find_map(|said| match said {
+            ToHost::Failed { reason } => Some(reason),
+            _ => None,
+        });
+        Remains { status, stderr, reason }
+    }
+
+    async fn ask_to_end(&self) {
+        self.serving.connections().iter().for_each(Connection::close);
+        if timeout(STOP_PATIENCE, self.process.exited()).await.is_err() {
+            self.process.terminate();
+        }
+    }
+}
+
+/// A control message from a provider, if it is one.
+pub(super) fn understood(said: &[u8]) -> Option<ToHost> {
+    codec::decode(said, SAID_LEN_MAX)
+        .inspect_err(|error| tracing::debug!(%error, "a provider's control message"))
+        .ok()
+}
+
+type Drivers = JoinSet<(usize, Closed)>;
+
+/// Puts each socket onto its lane.
+fn connect<C: Calls>(
+    sockets: Vec<std::os::unix::net::UnixStream>,
+    lanes: &Lanes,
+    door: &Arc<Door<C>>,
+) -> io::Result<(Serving, Drivers)> {
+    let mut drivers = JoinSet::new();
+    let connect = |(lane, socket): (usize, std::os::unix::net::UnixStream)| {
+        socket.set_nonblocking(true)?;
+        let handle = lanes.handle(lane);
+        let socket = {
+            let _lane = handle.enter();
+            UnixStream::from_std(socket)?
+        };
+        let (connection, driver) = Connection::new(socket, Limits::default(), door.clone());
+        drivers.spawn_on(async move { (lane, driver.await) }, handle);
+        Ok(connection)
+    };
+    let connections: Vec<_> =
+        sockets.into_iter().enumerate().map(connect).collect::<io::Result<_>>()?;
+    Ok((Serving::new(connections), drivers))
+}
+
+/// Where a provider's calls and messages come in.
+struct Door<C> {
+    calls: Arc<C>,
+    id: Arc<EntityId>,
+    mailbox: Arc<Mailbox>,
+}
+
+impl<C: Calls> Handler for Door<C> {
+    fn call(
+        self: &Arc<Self>,
+        request: Request,
+    ) -> impl Future<Output = Result<Reply, CallError>> + Send + 'static {
+        self.calls.call(&self.id, request)
+    }
+
+    fn control(&self, message: Bytes) {
+        self.mailbox.put(&message);
+    }
+}

@@ -1,0 +1,428 @@
+//! What this host runs and knows, with one owner. Every change ends by judging all links anew and swapping the snapshot that
+//! calls see.
+
+mod known;
+mod running;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    sync::Arc,
+};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use wattle_claims::{
+    ActorClaims, HostClaims, ProviderClaims, RecordKey, Timestamp, TokenError, Trust, Verified,
+};
+use wattle_core::{
+    AccountKey, Digest, EntityId, Link,
+    control::{Failure, FailureKind, Scale, StartActor, StartProvider},
+    entity::Identity,
+    link::{LinkConfig, Settings},
+};
+
+use self::running::WhatRuns;
+pub(crate) use self::{
+    known::{identity_of_actor, identity_of_provider},
+    running::{RunningFile, Wanted},
+};
+use crate::{
+    actors::Actor,
+    clock::Clock,
+    providers::Provider,
+    records::{Admitted, Kept, RecordBook, RecordError},
+    router::{Callee, Router, Routes, RoutesBuilder},
+    settings::{self, Secrets, SettingsError},
+};
+
+/// An actor with what it was started by.
+pub(crate) struct RunningActor {
+    pub(crate) actor: Arc<Actor>,
+    pub(crate) claims: Verified<ActorClaims>,
+    pub(crate) start: StartActor,
+}
+
+/// A provider with what it was started by.
+pub(crate) struct RunningProvider {
+    pub(crate) provider: Provider,
+    pub(crate) claims: Verified<ProviderClaims>,
+    pub(crate) start: StartProvider,
+    /// Tells two providers apart that run under one id one after the other.
+    pub(crate) serial: u64,
+}
+
+/// The one owner of a host's state.
+pub(crate) struct Registry {
+    inner: Mutex<Inner>,
+    router: Arc<Router>,
+    clock: Arc<Clock>,
+    /// Told after each change, for the task that tells providers about their links.
+    changed: Notify,
+}
+
+struct Inner {
+    host: Verified<HostClaims>,
+    trust: Trust,
+    records: RecordBook,
+    secrets: Secrets,
+    actors: BTreeMap<EntityId, RunningActor>,
+    providers: BTreeMap<EntityId, RunningProvider>,
+    /// Ids that are being started.
+    reserved: BTreeSet<EntityId>,
+    runs: WhatRuns,
+    file: RunningFile,
+    numbers: BTreeMap<RecordKey, u32>,
+    /// Which tokens held when everything was last judged.
+    standing_judged: Vec<bool>,
+}
+
+impl Registry {
+    /// A registry that runs nothing yet; `wanted` says what it ran last.
+    pub(crate) fn open(
+        host: Verified<HostClaims>,
+        trust: Trust,
+        records: RecordBook,
+        secrets: Secrets,
+        file: RunningFile,
+        router: Arc<Router>,
+        clock: Arc<Clock>,
+    ) -> io::Result<(Arc<Self>, Vec<Wanted>)> {
+        let runs = file.read()?;
+        let wanted = runs.wanted();
+        let inner = Inner {
+            host,
+            trust,
+            records,
+            secrets,
+            actors: BTreeMap::new(),
+            providers: BTreeMap::new(),
+            reserved: BTreeSet::new(),
+            runs,
+            file,
+            numbers: BTreeMap::new(),
+            standing_judged: Vec::new(),
+        };
+        let registry = Self { inner: Mutex::new(inner), router, clock, changed: Notify::new() };
+        registry.publish(&mut registry.inner.lock());
+        Ok((Arc::new(registry), wanted))
+    }
+
+    /// Waits for the next change. A change between two waits is not missed.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// What tokens are verified against now.
+    pub(crate) fn trust(&self) -> Trust {
+        self.inner.lock().trust.clone()
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Reserves an id for something that is about to start, so that two commands cannot start it at once.
+    ///
+    /// # Errors
+    /// `Conflict` if the id is another identity's, or is being started.
+    pub(crate) fn reserve(
+        self: &Arc<Self>,
+        id: &EntityId,
+        identity: &Identity,
+    ) -> Result<Reservation, Failure> {
+        let mut inner = self.inner.lock();
+        inner.check_owner(id, identity)?;
+        if !inner.reserved.insert(id.clone()) {
+            return Err(Failure::new(FailureKind::Conflict, format!("{id} is being started")));
+        }
+        Ok(Reservation { registry: self.clone(), id: id.clone() })
+    }
+
+    /// The actor under `id`, and what it was started by.
+    pub(crate) fn actor(&self, id: &EntityId) -> Option<(Arc<Actor>, StartActor)> {
+        self.inner
+            .lock()
+            .actors
+            .get(id)
+            .map(|running| (running.actor.clone(), running.start.clone()))
+    }
+
+    /// The provider under `id`, and what it was started by.
+    pub(crate) fn provider(&self, id: &EntityId) -> Option<(Provider, StartProvider)> {
+        self.inner
+            .lock()
+            .providers
+            .get(id)
+            .map(|running| (running.provider.clone(), running.start.clone()))
+    }
+
+    /// From now on this actor answers under its id; what did before is returned, to be drained.
+    pub(crate) fn put_actor(&self, running: RunningActor) -> io::Result<Option<Arc<Actor>>> {
+        let mut inner = self.inner.lock();
+        let id = running.actor.id.clone();
+        inner.runs.put(
+            &id,
+            identity_of_actor(&running.claims),
+            Wanted::Actor(running.start.clone()),
+        );
+        inner.save()?;
+        let before = inner.actors.insert(id, running);
+        self.publish(&mut inner);
+        Ok(before.map(|running| running.actor))
+    }
+
+    /// From now on this provider serves under its id; what did before is returned, to be stopped.
+    pub(crate) fn put_provider(
+        &self,
+        id: EntityId,
+        running: RunningProvider,
+    ) -> io::Result<Option<Provider>> {
+        let mut inner = self.inner.lock();
+        inner.runs.put(
+            &id,
+            identity_of_provider(&running.claims),
+            Wanted::Provider(running.start.clone()),
+        );
+        inner.save()?;
+        let before = inner.providers.insert(id, running);
+        self.publish(&mut inner);
+        Ok(before.map(|running| running.provider))
+    }
+
+    /// Nothing calls this actor any more; it may still have calls inside.
+    pub(crate) fn remove_actor(&self, id: &EntityId) -> io::Result<Option<Arc<Actor>>> {
+        let mut inner = self.inner.lock();
+        let removed = inner.actors.remove(id);
+        inner.runs.remove(id);
+        inner.save()?;
+        self.publish(&mut inner);
+        Ok(removed.map(|running| running.actor))
+    }
+
+    /// Nothing calls this provider any more; it still has its links.
+    pub(crate) fn remove_provider(&self, id: &EntityId) -> io::Result<Option<Provider>> {
+        let mut inner = self.inner.lock();
+        let removed = inner.providers.remove(id);
+        inner.runs.remove(id);
+        inner.save()?;
+        self.publish(&mut inner);
+        Ok(removed.map(|running| running.provider))
+    }
+
+    /// Remembers an actor's new limit for the next start of this host.
+    pub(crate) fn set_scale(&self, id: &EntityId, scale: Scale) -> io::Result<()> {
+        let mut inner = self.inner.lock();
+        let Some(running) = inner.actors.get_mut(id) else { return Ok(()) };
+        running.start.scale = scale;
+        let (start, identity) = (running.start.clone(), identity_of_actor(&running.claims));
+        inner.runs.put(id, identity, Wanted::Actor(start));
+        inner.save()
+    }
+
+    /// A link's number on its providers' sockets.
+    pub(crate) fn number(&self, key: &RecordKey) -> Option<u32> {
+        self.inner.lock().numbers.get(key).copied()
+    }
+
+    /// Takes a record and everything that follows from it.
+    pub(crate) fn put_record(&self, text: &str) -> Result<Admitted, RecordError> {
+        let mut inner = self.inner.lock();
+        let Inner { records, trust, .. } = &mut *inner;
+        let admitted = records.admit(text, trust, self.clock.now())?;
+        if matches!(admitted, Admitted::New(_)) {
+            self.publish(&mut inner);
+        }
+        Ok(admitted)
+    }
+
+    /// Looks whether claims stopped or began to hold since the last time, and judges anew if so.
+    pub(crate) fn sweep(&self) {
+        let mut inner = self.inner.lock();
+        let standing = inner.standing(self.clock.now());
+        if standing != inner.standing_judged {
+            self.publish(&mut inner);
+        }
+    }
+
+    /// The settings that the config records `named` of `account` give.
+    pub(crate) fn settings(
+        &self,
+        named: &[wattle_core::Name],
+        account: &AccountKey,
+    ) -> Result<Settings, SettingsError> {
+        let inner = self.inner.lock();
+        settings::of_records(named, account, &inner.records, &inner.secrets)
+    }
+
+    /// The settings of one side of a link.
+    pub(crate) fn link_settings(
+        &self,
+        config: &LinkConfig,
+        account: &AccountKey,
+    ) -> Result<Settings, SettingsError> {
+        let inner = self.inner.lock();
+        settings::of_link(config, account, &inner.records, &inner.secrets)
+    }
+
+    /// The keys of all records that are known.
+    pub(crate) fn record_keys(&self) -> Vec<RecordKey> {
+        self.inner.lock().records.iter().map(|(key, _)| key.clone()).collect()
+    }
+
+    /// The token of a record, by its key's text.
+    pub(crate) fn record_text(&self, key: &str) -> Option<String> {
+        let key = key.parse().ok()?;
+        self.inner.lock().records.get(&key).map(|entry| entry.text.clone())
+    }
+
+    /// Runs `look` on what runs and what is known.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&View<'_>) -> T) -> T {
+        let inner = self.inner.lock();
+        look(&View { actors: &inner.actors, providers: &inner.providers, records: &inner.records })
+    }
+
+    /// Judges everything anew and swaps what calls see.
+    fn publish(&self, inner: &mut Inner) {
+        inner.refresh_actor_settings();
+        let now = self.clock.now();
+        inner.standing_judged = inner.standing(now);
+        let routes = inner.routes(now);
+        self.router.swap(routes);
+        self.changed.notify_one();
+    }
+}
+
+/// What a query may look at, while the registry is locked: not for long.
+pub(crate) struct View<'a> {
+    pub(crate) actors: &'a BTreeMap<EntityId, RunningActor>,
+    pub(crate) providers: &'a BTreeMap<EntityId, RunningProvider>,
+    pub(crate) records: &'a RecordBook,
+}
+
+/// An id that is being started; free again when this is dropped.
+pub(crate) struct Reservation {
+    registry: Arc<Registry>,
+    id: EntityId,
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.registry.inner.lock().reserved.remove(&self.id);
+    }
+}
+
+impl Inner {
+    fn save(&mut self) -> io::Result<()> {
+        self.file.write(&self.runs)
+    }
+
+    fn check_owner(&self, id: &EntityId, identity: &Identity) -> Result<(), Failure> {
+        let Some(owner) = self.runs.owner(id) else { return Ok(()) };
+        if *owner != identity.account {
+            let text = format!(
+                "{id} belongs to account {owner}, which started it first; this is signed by {}",
+                identity.account
+            );
+            return Err(Failure::new(FailureKind::Conflict, text));
+        }
+        let running = self.runs.identity(id).filter(|running| *running != identity);
+        match running {
+            None => Ok(()),
+            Some(running) => {
+                let text = format!("{id} is running {}, this is {}", running.key, identity.key);
+                Err(Failure::new(FailureKind::Conflict, text)
+                    .with_next(format!("stop it first: wattle stop actor {id}")))
+            }
+        }
+    }
+
+    /// Config records may have changed under running actors.
+    fn refresh_actor_settings(&self) {
+        for running in self.actors.values() {
+            let account = running.claims.account();
+            if let Ok(settings) =
+                settings::of_records(&running.start.config, account, &self.records, &self.secrets)
+                && **running.actor.config.load() != settings
+            {
+                running.actor.config.store(Arc::new(settings));
+            }
+        }
+    }
+
+    /// Which of the host's, the actors', the providers' and the records' tokens hold, in that order.
+    fn standing(&self, now: Timestamp) -> Vec<bool> {
+        let trust = &self.trust;
+        let mut standing = vec![self.host.standing(trust, now).is_ok()];
+        standing.extend(
+            self.actors.values().map(|running| running.claims.standing(trust, now).is_ok()),
+        );
+        standing.extend(
+            self.providers.values().map(|running| running.claims.standing(trust, now).is_ok()),
+        );
+        standing.extend(self.records.iter().map(|(_, entry)| match &entry.record {
+            Kept::Link(record) => record.standing(trust, now).is_ok(),
+            Kept::Share(record) => record.standing(trust, now).is_ok(),
+            Kept::Config(_) | Kept::Revocations(_) | Kept::Unusable => true,
+        }));
+        standing
+    }
+
+    fn routes(&mut self, now: Timestamp) -> Routes {
+        let mut builder = RoutesBuilder::default();
+        let host = self.host.standing(&self.trust, now).err();
+        for (id, running) in &self.actors {
+            let standing = running.claims.standing(&self.trust, now);
+            let known = known::actor(id, &running.claims, broken(host.as_ref(), standing));
+            builder.entity(known, Callee::Actor(running.actor.clone()));
+        }
+        for (id, running) in &self.providers {
+            let standing = running.claims.standing(&self.trust, now);
+            if let Err(error) = &standing {
+                running.provider.deny(error.to_string());
+            }
+            let known = known::provider(id, &running.claims, broken(host.as_ref(), standing));
+            builder.entity(known, Callee::Provider(running.provider.clone()));
+        }
+        self.add_links(&mut builder, now);
+        builder.finish()
+    }
+
+    fn add_links(&mut self, builder: &mut RoutesBuilder, now: Timestamp) {
+        let Self { records, numbers, trust, .. } = self;
+        let shares = known::Shares::collect(records, trust, now);
+        for (key, entry) in records.iter() {
+            let Kept::Link(record) = &entry.record else { continue };
+            let Some(link) = &record.body.value else { continue };
+            let next = numbers.len() as u32 + 1;
+            let number = *numbers.entry(key.clone()).or_insert(next);
+            let validity = known::validity(
+                record,
+                record.standing(trust, now).err().map(|error| error.to_string()),
+            );
+            let granted = known::granted(link, record.account(), &validity);
+            builder.link(number, &granted, |account, party| shares.allow(account, party));
+        }
+    }
+}
+
+fn broken(host: Option<&TokenError>, own: Result<(), TokenError>) -> Option<String> {
+    let host = host.map(|error| format!("this host's claims: {error}"));
+    host.or_else(|| own.err().map(|error| error.to_string()))
+}
+
+/// Digests of all artifacts that run, which the cache must not evict.
+pub(crate) fn artifacts_in_use(view: &View<'_>) -> BTreeSet<Digest> {
+    let actors = view.actors.values().map(|running| running.start.artifact);
+    actors.chain(view.providers.values().map(|running| running.start.artifact)).collect()
+}
+
+/// The links of the book that have a value.
+pub(crate) fn links<'a>(
+    view: &View<'a>,
+) -> impl Iterator<Item = (&'a RecordKey, u64, &'a Link)> + use<'a> {
+    view.records.iter().filter_map(|(key, entry)| match &entry.record {
+        Kept::Link(record) => record.body.value.as_ref().map(|link| (key, entry.generation, link)),
+        _ => None,
+    })
+}

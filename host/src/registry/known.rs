@@ -1,0 +1,96 @@
+//! Verified tokens as the facts that links are judged by.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use wattle_claims::{ActorClaims, Body, ProviderClaims, Timestamp, Trust, Verified};
+use wattle_core::{
+    AccountKey, EntityId, Link,
+    entity::{CodeKey, Identity, Party},
+};
+
+use crate::{
+    records::{Kept, RecordBook},
+    router::{Granted, Known, Validity},
+};
+
+/// Clocks of signers and hosts may differ by so much (DESIGN 11).
+const LEEWAY: Duration = Duration::from_secs(60);
+
+pub(crate) fn identity_of_actor(claims: &Verified<ActorClaims>) -> Identity {
+    let key = claims.subject.parse().expect("verified actor tokens are about an actor's key");
+    Identity { account: claims.account().clone(), key: CodeKey::Actor(key) }
+}
+
+pub(crate) fn identity_of_provider(claims: &Verified<ProviderClaims>) -> Identity {
+    let key = claims.subject.parse().expect("verified provider tokens are about a provider's key");
+    Identity { account: claims.account().clone(), key: CodeKey::Provider(key) }
+}
+
+pub(super) fn actor(
+    id: &EntityId,
+    claims: &Verified<ActorClaims>,
+    broken: Option<String>,
+) -> Known {
+    Known {
+        party: Party { id: id.clone(), identity: identity_of_actor(claims) },
+        imports: claims.body.imports.clone(),
+        exports: claims.body.exports.clone(),
+        validity: validity(claims, broken),
+    }
+}
+
+pub(super) fn provider(
+    id: &EntityId,
+    claims: &Verified<ProviderClaims>,
+    broken: Option<String>,
+) -> Known {
+    Known {
+        party: Party { id: id.clone(), identity: identity_of_provider(claims) },
+        imports: claims.body.imports.clone(),
+        exports: claims.body.exports.clone(),
+        validity: validity(claims, broken),
+    }
+}
+
+/// From when to when a token and its whole chain hold, leeway included.
+pub(super) fn validity<B: Body>(token: &Verified<B>, broken: Option<String>) -> Validity {
+    let from = token.chain().iter().filter_map(|step| step.not_before).max();
+    Validity {
+        broken,
+        from: from
+            .map(|from| Timestamp::from_secs(from.as_secs().saturating_sub(LEEWAY.as_secs()))),
+        until: token.valid_until().map(|until| until.plus(LEEWAY)),
+    }
+}
+
+pub(super) fn granted<'a>(
+    link: &'a Link,
+    account: &'a AccountKey,
+    validity: &'a Validity,
+) -> Granted<'a> {
+    Granted { link, account, validity }
+}
+
+/// Which of its entities an account lets which other account grant calls to.
+pub(super) struct Shares(BTreeMap<(AccountKey, AccountKey), Vec<EntityId>>);
+
+impl Shares {
+    pub(super) fn collect(records: &RecordBook, trust: &Trust, now: Timestamp) -> Self {
+        let mut shares: BTreeMap<_, Vec<EntityId>> = BTreeMap::new();
+        for (_, entry) in records.iter() {
+            let Kept::Share(record) = &entry.record else { continue };
+            let Some(share) = &record.body.value else { continue };
+            if record.standing(trust, now).is_ok() {
+                let pair = (record.account().clone(), share.with.clone());
+                shares.entry(pair).or_default().extend(share.ids.iter().cloned());
+            }
+        }
+        Self(shares)
+    }
+
+    /// Whether the owner of `callee` lets `account` grant calls to it.
+    pub(super) fn allow(&self, account: &AccountKey, callee: &Party) -> bool {
+        let pair = (callee.identity.account.clone(), account.clone());
+        self.0.get(&pair).is_some_and(|ids| ids.contains(&callee.id))
+    }
+}

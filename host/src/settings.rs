@@ -1,0 +1,99 @@
+//! Settings of actors, providers and links: config records and values in order, secrets read where they are used.
+
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use wattle_claims::RecordKey;
+use wattle_core::{
+    AccountKey, Name,
+    link::{ConfigValue, LinkConfig, Settings},
+};
+
+use crate::records::{Kept, RecordBook};
+
+/// The most bytes of a secret's file.
+const SECRET_LEN_MAX: u64 = 64 * 1024;
+
+/// Why settings cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SettingsError {
+    #[error(
+        "there is no config {name} of account {account}; put it with: wattle config put {name} KEY=VALUE"
+    )]
+    NoConfig { name: Name, account: AccountKey },
+    #[error("the secret {0} is not in this host's --secrets-dir")]
+    NoSecret(Name),
+    #[error("this host has no --secrets-dir, so the secret {0} cannot be read")]
+    NoSecretsDir(Name),
+}
+
+/// Reads `{secret: NAME}` from one file per secret, and nowhere else.
+#[derive(Clone, Debug)]
+pub(crate) struct Secrets(Option<PathBuf>);
+
+impl Secrets {
+    pub(crate) fn new(folder: Option<PathBuf>) -> Self {
+        Self(folder)
+    }
+
+    fn read(&self, name: &Name) -> Result<String, SettingsError> {
+        let folder = self.0.as_ref().ok_or_else(|| SettingsError::NoSecretsDir(name.clone()))?;
+        let missing = || SettingsError::NoSecret(name.clone());
+        // A name has no slash and no dot, so it stays in the folder.
+        let path = folder.join(name.as_str());
+        let fits =
+            fs::metadata(&path).is_ok_and(|file| file.is_file() && file.len() <= SECRET_LEN_MAX);
+        let text = fits.then(|| fs::read_to_string(path).ok()).flatten().ok_or_else(missing)?;
+        Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
+    }
+
+    fn value(&self, value: &ConfigValue) -> Result<String, SettingsError> {
+        match value {
+            ConfigValue::Plain(text) => Ok(text.clone()),
+            ConfigValue::Secret { secret } => self.read(secret),
+        }
+    }
+}
+
+/// Resolves the config records `named` of `account`.
+pub(crate) fn of_records(
+    named: &[Name],
+    account: &AccountKey,
+    book: &RecordBook,
+    secrets: &Secrets,
+) -> Result<Settings, SettingsError> {
+    let mut settings = Settings::new();
+    for name in named {
+        for (key, value) in config(name, account, book)? {
+            settings.insert(key.clone(), secrets.value(value)?);
+        }
+    }
+    Ok(settings)
+}
+
+/// Resolves one side of a link that was issued under `account`.
+pub(crate) fn of_link(
+    config: &LinkConfig,
+    account: &AccountKey,
+    book: &RecordBook,
+    secrets: &Secrets,
+) -> Result<Settings, SettingsError> {
+    let mut settings = of_records(&config.named, account, book, secrets)?;
+    for (key, value) in &config.values {
+        settings.insert(key.clone(), secrets.value(value)?);
+    }
+    Ok(settings)
+}
+
+/// One config record's values, as they were signed.
+pub(crate) fn config<'a>(
+    name: &Name,
+    account: &AccountKey,
+    book: &'a RecordBook,
+) -> Result<&'a BTreeMap<String, ConfigValue>, SettingsError> {
+    let key = RecordKey::Config { account: account.clone(), name: name.clone() };
+    let found = book.get(&key).and_then(|entry| match &entry.record {
+        Kept::Config(record) => record.body.value.as_ref(),
+        _ => None,
+    });
+    found.ok_or_else(|| SettingsError::NoConfig { name: name.clone(), account: account.clone() })
+}
