@@ -88,7 +88,7 @@ fn common() -> Config {
     let mut config = Config::new();
     config
         .wasm_component_model(true)
-        // Costs a call a microsecond and gives WASI 0.3, which will get an engine of its own (docs/adr/0003).
+        // Costs a call a microsecond and gives WASI 0.3, which will get an engine of its own (docs/adr/0001).
         .concurrency_support(false)
         .epoch_interruption(true)
         .max_wasm_stack(WASM_STACK_BYTES)
