@@ -27,6 +27,9 @@ use crate::{lanes::Lanes, logbook::LogBook};
 /// Bytes of one control message of a provider.
 const SAID_LEN_MAX: usize = 64 * 1024;
 
+/// Control messages of one process that make no sense: a newer SDK may say what we do not know, a broken one goes on and on.
+const STRANGE_MAX: u32 = 100;
+
 /// A process that closed its socket, or said that it cannot start, gets so long to end by itself: its exit status tells more.
 const EXIT_PATIENCE: Duration = Duration::from_millis(200);
 
@@ -45,6 +48,7 @@ pub(super) struct Life {
     mailbox: Arc<Mailbox>,
     log: LogReader,
     frozen: Pin<Box<dyn Future<Output = Duration> + Send>>,
+    strange: u32,
     pub(super) phase: Phase,
 }
 
@@ -124,6 +128,7 @@ impl Life {
             mailbox,
             log,
             frozen: Box::pin(std::future::pending()),
+            strange: 0,
             phase: Phase::Starting { until: Instant::now() + spec.timings.ready_max },
         };
         life.say(&ToProvider::Start(Start {
@@ -180,35 +185,41 @@ impl Life {
         }
     }
 
+    /// Whether what it says made no sense too often; said whenever it makes none.
+    pub(super) fn babbles(&mut self) -> bool {
+        self.strange += 1;
+        self.strange > STRANGE_MAX
+    }
+
     /// Ends the process, unless that was its own doing, and everything that belongs to it.
-    pub(super) async fn end(mut self, ending: &Ending) -> Remains {
+    pub(super) async fn end(self, ending: &Ending) -> Remains {
+        let Self { process, serving, mut drivers, mailbox, log, .. } = self;
         let patience = match ending {
             Ending::LaneEnded { why: Closed::There, .. } | Ending::Failed { .. } => EXIT_PATIENCE,
             Ending::Stopped => {
-                self.ask_to_end().await;
+                ask_to_end(&process, &serving).await;
                 STOP_PATIENCE
             }
             _ => Duration::ZERO,
         };
-        let status = self.process.end(patience).await;
-        let drivers = &mut self.drivers;
-        let _held =
-            timeout(LAST_WORDS_MAX, async { while drivers.join_next().await.is_some() {} }).await;
-        self.drivers.shutdown().await;
-        let stderr = self.log.finish().await;
-        let last_words = std::iter::from_fn(|| self.mailbox.take().ok().flatten());
+        let status = process.end(patience).await;
+        let all_read = async { while drivers.join_next().await.is_some() {} };
+        let _held_open = timeout(LAST_WORDS_MAX, all_read).await;
+        drivers.shutdown().await;
+        let stderr = log.finish().await;
+        let last_words = std::iter::from_fn(|| mailbox.take().ok().flatten());
         let reason = last_words.filter_map(|said| understood(&said)).find_map(|said| match said {
             ToHost::Failed { reason } => Some(reason),
             _ => None,
         });
         Remains { status, stderr, reason }
     }
+}
 
-    async fn ask_to_end(&self) {
-        self.serving.connections().iter().for_each(Connection::close);
-        if timeout(STOP_PATIENCE, self.process.exited()).await.is_err() {
-            self.process.terminate();
-        }
+async fn ask_to_end(process: &Process, serving: &Serving) {
+    serving.connections().iter().for_each(Connection::close);
+    if timeout(STOP_PATIENCE, process.exited()).await.is_err() {
+        process.terminate();
     }
 }
 

@@ -89,8 +89,8 @@ impl Process {
         limit(pid, Resource::Data, limits.memory_bytes)?;
         limit(pid, Resource::Nofile, limits.open_files)?;
         limit(pid, Resource::Core, 0)?; // a core file would hold its secrets
-        let exit = pidfd_open(pid, PidfdFlags::NONBLOCK)?;
-        Ok(Self { exit: AsyncFd::with_interest(exit, Interest::READABLE)?, leader })
+        let exit = watched(pidfd_open(pid, PidfdFlags::NONBLOCK)?)?;
+        Ok(Self { exit, leader })
     }
 
     pub(super) fn id(&self) -> u32 {
@@ -116,6 +116,14 @@ impl Process {
         let _gone = timeout(REAP_MAX, self.exited()).await;
         self.leader.reap()
     }
+}
+
+#[allow(
+    deprecated,
+    reason = "an OwnedFd stays open and the same, which is all that the unsafe successor asks for"
+)]
+fn watched(file: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::with_interest(file, Interest::READABLE)
 }
 
 /// The child, and the duty to kill its group and to reap it.

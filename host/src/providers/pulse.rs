@@ -1,6 +1,6 @@
 //! Whether a process still answers: frozen processes keep their sockets open and say nothing.
 
-use std::{future::Future, pin::pin, time::Duration};
+use std::{pin::pin, time::Duration};
 
 use futures::future::{Either, select, select_all};
 use tokio::time::{Instant, sleep};
@@ -37,71 +37,55 @@ pub(super) async fn until_one_is_frozen(
 }
 
 async fn until_frozen(connection: Connection, every: Duration, silence_max: Duration) -> Duration {
-    until_silent(every, silence_max, || connection.ping(silence_max)).await
-}
-
-async fn until_silent<F>(every: Duration, silence_max: Duration, ping: impl Fn() -> F) -> Duration
-where
-    F: Future<Output = Result<Duration, PingError>>,
-{
-    let mut late_times = 0;
+    let mut silences = Silences::default();
     loop {
         let asked = Instant::now();
-        match ping().await {
-            Ok(_) => late_times = 0,
-            Err(PingError::Closed) => std::future::pending().await, // its end is heard in another way
-            Err(PingError::TimedOut) => {
-                let waited = asked.elapsed();
-                late_times += 1;
-                if waited < silence_max + LATE || late_times > LATE_TIMES_MAX {
-                    return waited;
-                }
-                continue; // at once: the answer may be waiting
+        match connection.ping(silence_max).await {
+            Ok(_) => {
+                silences = Silences::default();
+                sleep(every).await;
             }
+            Err(PingError::Closed) => std::future::pending().await, // its end is heard in another way
+            Err(PingError::TimedOut) if silences.one_more_counts(asked.elapsed(), silence_max) => {
+                return asked.elapsed();
+            }
+            Err(PingError::TimedOut) => {} // asks again at once: the answer may be waiting
         }
-        sleep(every).await;
+    }
+}
+
+/// Pings in a row without an answer.
+#[derive(Debug, Default)]
+struct Silences {
+    late: u32,
+}
+
+impl Silences {
+    /// Whether a ping that was given up after `waited` means that the other side is frozen.
+    fn one_more_counts(&mut self, waited: Duration, silence_max: Duration) -> bool {
+        self.late += 1;
+        waited < silence_max + LATE || self.late > LATE_TIMES_MAX
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    use tokio::time::timeout;
-
     use super::*;
 
-    const EVERY: Duration = Duration::from_millis(500);
     const SILENCE_MAX: Duration = Duration::from_millis(1_500);
 
-    #[tokio::test(start_paused = true)]
-    async fn who_answers_is_not_frozen() {
-        let answers = || async { Ok(Duration::ZERO) };
-        let hour = Duration::from_secs(3_600);
-        assert!(timeout(hour, until_silent(EVERY, SILENCE_MAX, answers)).await.is_err());
+    #[test]
+    fn who_is_silent_for_too_long_is_frozen() {
+        assert!(Silences::default().one_more_counts(SILENCE_MAX, SILENCE_MAX));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn who_is_silent_for_too_long_is_frozen() {
-        let silent = || async {
-            sleep(SILENCE_MAX).await;
-            Err(PingError::TimedOut)
-        };
-        let started = Instant::now();
-        let silent_for = until_silent(EVERY, SILENCE_MAX, silent).await;
-        assert_eq!(silent_for, started.elapsed());
-        assert!(silent_for < SILENCE_MAX + LATE);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_host_that_stood_still_itself_asks_again_but_not_for_ever() {
-        let pings = AtomicU32::new(0);
-        let late = || async {
-            pings.fetch_add(1, Ordering::Relaxed);
-            sleep(SILENCE_MAX * 2).await;
-            Err(PingError::TimedOut)
-        };
-        until_silent(EVERY, SILENCE_MAX, late).await;
-        assert_eq!(pings.into_inner(), LATE_TIMES_MAX + 1);
+    #[test]
+    fn a_host_that_stood_still_itself_asks_again_but_not_for_ever() {
+        let mut silences = Silences::default();
+        let stood_still = Duration::from_secs(60);
+        for _ in 0..LATE_TIMES_MAX {
+            assert!(!silences.one_more_counts(stood_still, SILENCE_MAX));
+        }
+        assert!(silences.one_more_counts(stood_still, SILENCE_MAX));
     }
 }

@@ -62,7 +62,12 @@ impl Restarts {
             self.failed(now);
         }
         let lasts = if self.looping { BACKOFF_MAX } else { backoff(self.failures) };
-        Pause { lasts, failures: self.failures, is_loop: self.looping }
+        Pause { lasts, failures: self.in_a_row(), is_loop: self.looping }
+    }
+
+    /// How often in a row it failed, what just happened included.
+    pub(super) fn in_a_row(&self) -> u32 {
+        self.failures.max(1)
     }
 
     fn failed(&mut self, now: Instant) {

@@ -101,7 +101,7 @@ impl Seat {
             }
             self.serving.store(serving);
             *now = state;
-            true
+            true // also when it is the same: who waits for a start asks again whether it failed
         });
     }
 

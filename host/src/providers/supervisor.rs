@@ -27,9 +27,6 @@ use crate::{
 /// A process that is ready again serves its links first, but no link that stalls may hold back the others longer than this.
 const RELINK_MAX: Duration = Duration::from_secs(2);
 
-/// Control messages of one process that make no sense: a newer SDK may say what we do not know, a broken one goes on and on.
-const STRANGE_MAX: u32 = 100;
-
 /// Bytes kept of a provider's reason.
 const REASON_LEN_MAX: usize = 2_000;
 
@@ -57,7 +54,6 @@ pub(super) struct Supervisor<C> {
 impl<C: Calls> Supervisor<C> {
     /// Runs until the provider is stopped or denied, or the last of its handles is dropped.
     pub(super) async fn run(mut self) {
-        let mut strange = 0;
         while self.is_wanted() {
             let pause = match self.start() {
                 Err(ending) => {
@@ -65,14 +61,15 @@ impl<C: Calls> Supervisor<C> {
                     self.ended(ending, remains, None)
                 }
                 Ok(mut life) => {
-                    let ending = self.watch(&mut life, &mut strange).await;
+                    let ending = self.watch(&mut life).await;
                     let served = life.served();
-                    self.seat.leave(self.state_at(&ending));
+                    if served.is_some() {
+                        self.seat.leave(self.state_at(&ending));
+                    }
                     let remains = life.end(&ending).await;
                     self.ended(ending, remains, served)
                 }
             };
-            strange = 0;
             self.links.process_ended();
             self.pause(pause).await;
         }
@@ -93,7 +90,7 @@ impl<C: Calls> Supervisor<C> {
     }
 
     /// Until the process's life is over, by its own doing or by what is wanted.
-    async fn watch(&mut self, life: &mut Life, strange: &mut u32) -> Ending {
+    async fn watch(&mut self, life: &mut Life) -> Ending {
         let mut tick = interval(self.spec.timings.ping_every);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -103,7 +100,7 @@ impl<C: Calls> Supervisor<C> {
                     let wanted = changed.map(|()| self.wanted.borrow_and_update().clone());
                     self.obey(life, wanted.unwrap_or(Wanted::Denied)).await
                 }
-                heard = life.next() => self.hear(life, heard, strange),
+                heard = life.next() => self.hear(life, heard),
                 Some(order) = self.orders.recv() => {
                     let told = self.links.change(order, Instant::now().into_std());
                     told.iter().for_each(|message| life.say(message));
@@ -125,7 +122,7 @@ impl<C: Calls> Supervisor<C> {
         }
     }
 
-    fn hear(&mut self, life: &mut Life, heard: Heard, strange: &mut u32) -> Option<Ending> {
+    fn hear(&mut self, life: &mut Life, heard: Heard) -> Option<Ending> {
         match heard {
             Heard::Exited => Some(Ending::Exited),
             Heard::LaneEnded { lane, why } => Some(Ending::LaneEnded { lane, why }),
@@ -133,10 +130,9 @@ impl<C: Calls> Supervisor<C> {
             Heard::Flooded => Some(Ending::Babbling),
             Heard::Said(said) => match understood(&said) {
                 Some(ToHost::Failed { reason }) => Some(Ending::Failed { reason }),
-                Some(said) if self.makes_sense(life, said) => None,
-                _ => {
-                    *strange += 1;
-                    (*strange > STRANGE_MAX).then_some(Ending::Babbling)
+                said => {
+                    let makes_sense = said.is_some_and(|said| self.makes_sense(life, said));
+                    (!makes_sense && life.babbles()).then_some(Ending::Babbling)
                 }
             },
         }
@@ -228,7 +224,7 @@ impl<C: Calls> Supervisor<C> {
     fn state_at(&self, ending: &Ending) -> ProviderState {
         match ending {
             Ending::Stopped | Ending::Denied => ProviderState::Stopping,
-            _ => ProviderState::Backoff { failures: 1 },
+            _ => ProviderState::Backoff { failures: self.restarts.in_a_row() },
         }
     }
 
