@@ -117,7 +117,7 @@ fn first_lane<P: Provider>(
                 // It has said why; the host reads that before it sees the end.
                 first.close();
                 first.closed().await;
-                return if failed.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+                return if matches!(failed, Ok(Ok(()))) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
             }
         };
         match closed {
