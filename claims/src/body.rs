@@ -18,6 +18,11 @@ pub trait Body: Serialize + DeserializeOwned + Clone + Debug {
     /// The kind of token.
     const KIND: TokenKind;
 
+    /// What people call what the token is about.
+    fn name(&self) -> Option<&str> {
+        None
+    }
+
     /// Whether the body fits the token around it. Called once at signing and once at verifying, there when signatures hold.
     fn check(&self, about: &About<'_>) -> Result<(), TokenError> {
         let _ = about;
@@ -38,6 +43,16 @@ pub struct About<'a> {
 
 /// Bodies whose tokens always hang on an account: all but an operator's own.
 pub trait UnderAccount: Body {}
+
+/// Names and versions are shown on terminals: short, and without control characters.
+pub(crate) fn check_label(of: TokenKind, label: &str) -> Result<(), TokenError> {
+    const LABEL_CHARS_MAX: usize = 100;
+    let fits = !label.is_empty()
+        && label.chars().take(LABEL_CHARS_MAX + 1).count() <= LABEL_CHARS_MAX
+        && !label.chars().any(char::is_control);
+    let why = "a name or version has 1 to 100 characters, none of them a control character";
+    if fits { Ok(()) } else { Err(TokenError::Body { of, why }) }
+}
 
 fn subject_error<B: Body>(about: &About<'_>, why: &'static str) -> TokenError {
     TokenError::Subject { of: B::KIND, subject: crate::error::shortened(about.subject), why }

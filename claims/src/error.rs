@@ -38,13 +38,11 @@ pub enum TokenError {
         found: TokenKind,
     },
     /// The token behind another is not about the other's issuer.
-    #[error("the {of} token is issued by {issuer}, but the token that follows is about {found}")]
+    #[error("a token issued by {issuer} is followed by one about {found:?}")]
     Chain {
-        /// What kind of token.
-        of: TokenKind,
-        /// Who issued it.
+        /// Who issued the one.
         issuer: String,
-        /// Whom the next token is about.
+        /// Whom the next token is about, shortened.
         found: String,
     },
     /// What it is about does not fit its kind, or its body.
@@ -55,6 +53,14 @@ pub enum TokenError {
         /// Its subject, shortened.
         subject: String,
         /// What would fit.
+        why: &'static str,
+    },
+    /// What it carries breaks a rule of its kind.
+    #[error("a {of} token that says what it may not: {why}")]
+    Body {
+        /// What kind of token.
+        of: TokenKind,
+        /// The rule.
         why: &'static str,
     },
     /// The chain ends at a key that nobody said to trust.

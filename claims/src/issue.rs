@@ -1,1 +1,94 @@
-//! Who may issue what: the one table of authority.
+//! Who may issue what: the one table of authority, and whom each kind of token is about.
+
+use std::collections::BTreeSet;
+
+use crate::{KeyKind, RecordKey, Right, TokenKind, compact::is_id};
+
+/// Whether a key of this kind may sign a token of that kind; the error says who may. `rights` are the user's, where a user signs.
+pub fn may_issue(
+    kind: TokenKind,
+    issuer: KeyKind,
+    rights: &BTreeSet<Right>,
+) -> Result<(), &'static str> {
+    let needs = |right| if rights.contains(&right) { Ok(()) } else { Err(missing(right)) };
+    match (kind, issuer) {
+        (TokenKind::Operator | TokenKind::Account, KeyKind::Operator) => Ok(()),
+        (TokenKind::Operator, _) => Err("an operator signs itself"),
+        (TokenKind::Account, _) => Err("an operator does"),
+
+        (
+            TokenKind::User
+            | TokenKind::Host
+            | TokenKind::Actor
+            | TokenKind::Provider
+            | TokenKind::Share,
+            KeyKind::Account,
+        ) => Ok(()),
+        (
+            TokenKind::User
+            | TokenKind::Host
+            | TokenKind::Actor
+            | TokenKind::Provider
+            | TokenKind::Share,
+            _,
+        ) => Err("an account does"),
+
+        (TokenKind::Revocations, KeyKind::Account | KeyKind::Operator) => Ok(()),
+        (TokenKind::Revocations, _) => Err("an account or an operator does"),
+
+        (TokenKind::Link | TokenKind::Config | TokenKind::Command, KeyKind::Account) => Ok(()),
+        (TokenKind::Link, KeyKind::User) => needs(Right::Link),
+        (TokenKind::Config, KeyKind::User) => needs(Right::Config),
+        // Which right a command needs depends on the command, and is the host's to check.
+        (TokenKind::Command, KeyKind::User) => Ok(()),
+        (TokenKind::Link | TokenKind::Config | TokenKind::Command, _) => {
+            Err("an account or one of its users does")
+        }
+
+        (TokenKind::Answer | TokenKind::Beat | TokenKind::Placement, KeyKind::Host) => Ok(()),
+        (TokenKind::Answer | TokenKind::Beat | TokenKind::Placement, _) => Err("a host does"),
+    }
+}
+
+const fn missing(right: Right) -> &'static str {
+    match right {
+        Right::Link => "the user lacks the right link",
+        Right::Config => "the user lacks the right config",
+        Right::Control | Right::Invoke | Right::Inspect => "the user lacks the right",
+    }
+}
+
+/// The kind of token that says who a key is; none for keys that sign nothing.
+pub(crate) fn kind_about(key: KeyKind) -> Option<TokenKind> {
+    match key {
+        KeyKind::Operator => Some(TokenKind::Operator),
+        KeyKind::Account => Some(TokenKind::Account),
+        KeyKind::User => Some(TokenKind::User),
+        KeyKind::Host => Some(TokenKind::Host),
+        KeyKind::Actor | KeyKind::Provider => None,
+    }
+}
+
+/// Whether a token of this kind can be about this subject; the error says what would fit.
+pub(crate) fn subject_fits(kind: TokenKind, subject: &str) -> Result<(), &'static str> {
+    let key = |wanted, why| if KeyKind::of(subject) == Some(wanted) { Ok(()) } else { Err(why) };
+    match kind {
+        TokenKind::Operator => key(KeyKind::Operator, "it is an operator's key"),
+        TokenKind::Account => key(KeyKind::Account, "it is an account's key"),
+        TokenKind::User => key(KeyKind::User, "it is a user's key"),
+        TokenKind::Host => key(KeyKind::Host, "it is a host's key"),
+        TokenKind::Actor => key(KeyKind::Actor, "it is an actor's key"),
+        TokenKind::Provider => key(KeyKind::Provider, "it is a provider's key"),
+        TokenKind::Revocations => match KeyKind::of(subject) {
+            Some(KeyKind::Account | KeyKind::Operator) => Ok(()),
+            _ => Err("it is the issuer's own key"),
+        },
+        TokenKind::Link | TokenKind::Config | TokenKind::Share | TokenKind::Placement => {
+            subject.parse::<RecordKey>().map(drop).map_err(|_| "it is a record's key")
+        }
+        TokenKind::Beat => key(KeyKind::Host, "it is the host's own key"),
+        TokenKind::Command => key(KeyKind::Host, "it is the key of the host that is to act"),
+        TokenKind::Answer if is_id(subject) => Ok(()),
+        TokenKind::Answer => Err("it is the id of the command that is answered"),
+    }
+}

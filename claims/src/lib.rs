@@ -5,6 +5,7 @@
 
 pub mod audience;
 pub mod body;
+mod chain;
 mod compact;
 pub mod draft;
 pub mod error;
@@ -35,7 +36,7 @@ pub use key::{KeyKind, KeyPair, SeedError};
 pub use kind::TokenKind;
 pub use signed::{Claims, Signed, peek_kind};
 pub use time::Timestamp;
-pub use trust::{RevokedSet, Trust};
+pub use trust::{LEEWAY, RevokedSet, Trust};
 pub use verified::{ChainStep, Verified};
 
 /// The most bytes of a token text, its issuers' tokens included.

@@ -1,10 +1,15 @@
 //! Claims inside Wasm components: the custom section `wattle-claims`, the last of the outermost binary.
 
-use std::collections::BTreeSet;
-
+use sha2::{Digest as _, Sha256};
 use wattle_core::Digest;
 
 use crate::{ActorClaims, Signed, Timestamp, TokenError, Trust, Verified};
+
+mod section;
+mod world;
+
+use section::Section;
+pub use world::{World, world};
 
 /// The name of the custom section.
 pub const SECTION: &str = "wattle-claims";
@@ -73,45 +78,65 @@ pub struct VerifiedModule<'a> {
     pub hash: Digest,
 }
 
-/// What a component imports and exports: names as WIT writes them, interfaces with their versions.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct World {
-    /// What it imports.
-    pub imports: BTreeSet<String>,
-    /// What it exports.
-    pub exports: BTreeSet<String>,
-}
-
 /// The component with the token as its last section. One that carries claims already is refused: [`strip`] them first.
-pub fn embed(_component: &[u8], _token: &Signed<ActorClaims>) -> Result<Vec<u8>, ModuleError> {
-    unimplemented!()
+pub fn embed(component: &[u8], token: &Signed<ActorClaims>) -> Result<Vec<u8>, ModuleError> {
+    let sections = section::all(component)?;
+    if sections.iter().any(Section::is_claims) {
+        return Err(ModuleError::HasClaims);
+    }
+    let section = section::claims(token.text());
+    let len = component.len() + section.len();
+    if len > MODULE_LEN_MAX {
+        return Err(ModuleError::TooLarge { len });
+    }
+    Ok([component, &section].concat())
 }
 
-/// The component without its claims sections, if it has any.
-pub fn strip(_component: &[u8]) -> Result<Vec<u8>, ModuleError> {
-    unimplemented!()
+/// The component without its claims sections, if it has any. Sections of what is nested in it stay: they grant nothing.
+pub fn strip(component: &[u8]) -> Result<Vec<u8>, ModuleError> {
+    let sections = section::all(component)?;
+    let kept = sections.iter().filter(|section| !section.is_claims());
+    let mut stripped = component[..section::PREAMBLE_LEN].to_vec();
+    kept.for_each(|section| stripped.extend_from_slice(&component[section.range.clone()]));
+    Ok(stripped)
 }
 
 /// The SHA-256 of bytes.
-pub fn digest(_bytes: &[u8]) -> Digest {
-    unimplemented!()
+pub fn digest(bytes: &[u8]) -> Digest {
+    Digest::from_bytes(Sha256::digest(bytes).into())
 }
 
 /// A component's claims, **unverified**: for showing, never for deciding.
-pub fn read(_wasm: &[u8]) -> Result<Embedded<'_>, ModuleError> {
-    unimplemented!()
+pub fn read(wasm: &[u8]) -> Result<Embedded<'_>, ModuleError> {
+    let sections = section::all(wasm)?;
+    let mut claims = sections.iter().filter(|section| section.is_claims());
+    let Some(found) = claims.next() else {
+        return Err(ModuleError::NoClaims { nested: section::is_mentioned(wasm) });
+    };
+    if claims.next().is_some() {
+        return Err(ModuleError::HasClaims);
+    }
+    let text = found.content.and_then(|content| std::str::from_utf8(content).ok());
+    let text = text.ok_or(TokenError::Malformed("not a text".into()))?;
+    // One spelling: what follows the content must be the very section that we would write.
+    let (content, rest) = wasm.split_at(found.range.start);
+    if rest != section::claims(text) {
+        return Err(ModuleError::NotLast);
+    }
+    Ok(Embedded { token: Signed::parse(text)?, content, hash: digest(content) })
 }
 
 /// Checks that the claims hold and that they are about these bytes.
 pub fn verify<'a>(
-    _wasm: &'a [u8],
-    _trust: &Trust,
-    _now: Timestamp,
+    wasm: &'a [u8],
+    trust: &Trust,
+    now: Timestamp,
 ) -> Result<VerifiedModule<'a>, ModuleError> {
-    unimplemented!()
-}
-
-/// What the outermost component imports and exports.
-pub fn world(_component: &[u8]) -> Result<World, ModuleError> {
-    unimplemented!()
+    let Embedded { token, content, hash } = read(wasm)?;
+    let claims = token.verify(trust, now)?;
+    let signed = claims.body.hash;
+    if hash != signed {
+        return Err(ModuleError::Hash { found: hash, signed });
+    }
+    Ok(VerifiedModule { claims, content, hash })
 }

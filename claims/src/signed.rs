@@ -2,7 +2,10 @@
 
 use std::{fmt, marker::PhantomData};
 
-use crate::{Audience, Body, Timestamp, TokenError, TokenKind, Trust, Verified};
+use crate::{
+    Audience, Body, Timestamp, TokenError, TokenKind, Trust, Verified,
+    compact::{self, Payload},
+};
 
 /// A token text of the right form, which may still be anyone's.
 pub struct Signed<B> {
@@ -32,14 +35,15 @@ pub struct Claims<B> {
 }
 
 /// The kind that the token's leaf claims to be, unverified: to pick the type to parse it as.
-pub fn peek_kind(_text: &str) -> Result<TokenKind, TokenError> {
-    unimplemented!()
+pub fn peek_kind(text: &str) -> Result<TokenKind, TokenError> {
+    compact::leaf(&compact::split(text)?).kind()
 }
 
 impl<B: Body> Signed<B> {
     /// Takes a text whose form, length and algorithm are right. Nothing it says is believed yet.
-    pub fn parse(_text: &str) -> Result<Self, TokenError> {
-        unimplemented!()
+    pub fn parse(text: &str) -> Result<Self, TokenError> {
+        compact::split(text)?;
+        Ok(Self { text: text.into(), body: PhantomData })
     }
 
     /// The whole text, chain included.
@@ -49,12 +53,28 @@ impl<B: Body> Signed<B> {
 
     /// What the leaf says, **unverified**: for showing, never for deciding.
     pub fn peek(&self) -> Result<Claims<B>, TokenError> {
-        unimplemented!()
+        let parts = compact::split(&self.text)?;
+        compact::leaf(&parts).payload(B::KIND).map(Claims::from)
     }
 
     /// Checks every token of the text (signature, issuer, audience, time, revocation) and that the chain reaches a trusted key.
-    pub fn verify(&self, _trust: &Trust, _now: Timestamp) -> Result<Verified<B>, TokenError> {
-        unimplemented!()
+    pub fn verify(&self, trust: &Trust, now: Timestamp) -> Result<Verified<B>, TokenError> {
+        Verified::check(&self.text, trust, now)
+    }
+}
+
+impl<B> From<Payload<B>> for Claims<B> {
+    fn from(payload: Payload<B>) -> Self {
+        Self {
+            id: payload.jti,
+            issuer: payload.iss,
+            subject: payload.sub,
+            audience: payload.aud,
+            issued_at: payload.iat,
+            not_before: payload.nbf,
+            expires: payload.exp,
+            body: payload.body,
+        }
     }
 }
 

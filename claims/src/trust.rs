@@ -1,10 +1,16 @@
 //! Whom a verifier trusts, and what was revoked since.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use wattle_core::{AccountKey, LatticeName, OperatorKey};
 
-use crate::{Revocations, Verified};
+use crate::{ChainStep, Revocations, Timestamp, TokenError, TokenKind, Verified, error::shortened};
+
+/// How far clocks may be apart.
+pub const LEEWAY: Duration = Duration::from_secs(60);
 
 /// Whom a verifier trusts, on which lattice.
 #[derive(Clone, Debug)]
@@ -19,6 +25,64 @@ pub struct Trust {
     pub revocations: RevokedSet,
 }
 
+impl Trust {
+    /// Whether the chain holds here and now, given that its signatures do.
+    pub(crate) fn check(
+        &self,
+        chain: &[ChainStep],
+        account: Option<&AccountKey>,
+        now: Timestamp,
+    ) -> Result<(), TokenError> {
+        self.anchor(chain)?;
+        let operator = chain.first().map(|leaf| &leaf.audience.operator);
+        for step in chain {
+            if !self.is_meant(step) || Some(&step.audience.operator) != operator {
+                return Err(TokenError::Audience { found: step.audience.clone() });
+            }
+            step.check_time(now)?;
+        }
+        self.revocations.check(chain, account)
+    }
+
+    /// Whether the chain reaches a trusted key.
+    pub(crate) fn anchor(&self, chain: &[ChainStep]) -> Result<(), TokenError> {
+        let trusted = |issuer: &str| {
+            issuer.parse().is_ok_and(|operator| self.operators.contains(&operator))
+                || issuer.parse().is_ok_and(|account| self.accounts.contains(&account))
+        };
+        if chain.iter().any(|step| trusted(&step.issuer)) {
+            return Ok(());
+        }
+        let issuer = chain.last().map(|last| shortened(&last.issuer)).unwrap_or_default();
+        Err(TokenError::Untrusted { issuer })
+    }
+
+    /// Whether the token is meant for this lattice. What an operator signs is meant for its own lattices.
+    fn is_meant(&self, step: &ChainStep) -> bool {
+        let audience = &step.audience;
+        let by_operator = step.issuer.starts_with(OperatorKey::PREFIX);
+        audience.lattice.as_ref().is_none_or(|lattice| *lattice == self.lattice)
+            && (self.operators.is_empty() || self.operators.contains(&audience.operator))
+            && (!by_operator || step.issuer == audience.operator.as_str())
+    }
+}
+
+impl ChainStep {
+    /// Whether the token's time has come and is not over.
+    fn check_time(&self, now: Timestamp) -> Result<(), TokenError> {
+        let of = self.kind;
+        if let Some(at) = self.expires.filter(|at| at.plus(LEEWAY) <= now) {
+            return Err(TokenError::Expired { of, at });
+        }
+        // A token from the future would outlive its revocation.
+        let starts = self.not_before.max(Some(self.issued_at));
+        match starts.filter(|at| *at > now.plus(LEEWAY)) {
+            Some(at) => Err(TokenError::NotYetValid { of, at }),
+            None => Ok(()),
+        }
+    }
+}
+
 /// What was revoked, by whom. It only grows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RevokedSet {
@@ -27,12 +91,61 @@ pub struct RevokedSet {
 
 impl RevokedSet {
     /// Adds a list. What was revoked stays so, whatever the list leaves out; true if anything is new.
-    pub fn insert(&mut self, _list: &Verified<Revocations>) -> bool {
-        unimplemented!()
+    pub fn insert(&mut self, list: &Verified<Revocations>) -> bool {
+        let known = self.lists.entry(list.issuer.clone()).or_default();
+        let before = known.clone();
+        known.generation = known.generation.max(list.body.generation);
+        for (what, at) in &list.body.revoked {
+            let known = known.revoked.entry(what.clone()).or_insert(*at);
+            *known = (*known).max(*at);
+        }
+        *known != before
     }
 
     /// The newest generation known of this issuer's list.
     pub fn generation(&self, issuer: &str) -> Option<u64> {
         self.lists.get(issuer).map(|list| list.generation)
+    }
+
+    /// An account's list speaks of what hangs on the account, an operator's of its accounts. Neither speaks of lists: else
+    /// an account could take back its own list.
+    fn check(&self, chain: &[ChainStep], account: Option<&AccountKey>) -> Result<(), TokenError> {
+        for step in chain.iter().filter(|step| step.kind != TokenKind::Revocations) {
+            let (id, subject, issuer) =
+                (step.id.as_str(), step.subject.as_str(), step.issuer.as_str());
+            let operator = step.audience.operator.as_str();
+            match step.kind {
+                TokenKind::Operator => {}
+                TokenKind::Account => self.look_up(operator, [id, subject], step)?,
+                _ => {
+                    if let Some(account) = account {
+                        self.look_up(account.as_str(), [id, subject, issuer], step)?;
+                    }
+                }
+            }
+        }
+        let of_account =
+            chain.iter().filter(|step| account.is_some_and(|key| key.as_str() == step.issuer));
+        for step in of_account {
+            self.look_up(step.audience.operator.as_str(), [step.issuer.as_str()], step)?;
+        }
+        Ok(())
+    }
+
+    fn look_up<const N: usize>(
+        &self,
+        by: &str,
+        names: [&str; N],
+        step: &ChainStep,
+    ) -> Result<(), TokenError> {
+        let Some(list) = self.lists.get(by) else { return Ok(()) };
+        for name in names {
+            if let Some(at) = list.revoked.get(name).map(|at| Timestamp::from_secs(*at))
+                && step.issued_at <= at
+            {
+                return Err(TokenError::Revoked { what: name.to_owned(), at, by: by.to_owned() });
+            }
+        }
+        Ok(())
     }
 }

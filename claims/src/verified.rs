@@ -4,7 +4,12 @@ use std::ops::Deref;
 
 use wattle_core::{AccountKey, UserKey};
 
-use crate::{Body, Claims, Timestamp, TokenError, TokenKind, Trust, UnderAccount, UserClaims};
+use crate::{
+    About, Audience, Body, Claims, Timestamp, TokenError, TokenKind, Trust, UnderAccount,
+    UserClaims,
+    chain::{self, Issuers},
+    compact::{self, Payload},
+};
 
 /// A token that holds: signed by whom it says, by someone who may, under a trusted key. Only [`crate::Signed::verify`] makes one.
 #[derive(Clone, Debug)]
@@ -29,6 +34,8 @@ pub struct ChainStep {
     pub issuer: String,
     /// What people call the subject, where its kind has a name.
     pub name: Option<String>,
+    /// For whom it is meant.
+    pub audience: Audience,
     /// When it was signed.
     pub issued_at: Timestamp,
     /// From when on it holds.
@@ -38,6 +45,30 @@ pub struct ChainStep {
 }
 
 impl<B: Body> Verified<B> {
+    /// Verifies a text. What is cheap comes first: only a chain that names a trusted key costs the time of signatures.
+    pub(crate) fn check(text: &str, trust: &Trust, now: Timestamp) -> Result<Self, TokenError> {
+        let parts = compact::split(text)?;
+        let leaf: Payload<B> = compact::leaf(&parts).payload(B::KIND)?;
+        let Issuers { steps, user } = chain::issuers(&parts[1..], &leaf.iss)?;
+        let mut chain = vec![ChainStep::of(&leaf, leaf.body.name())];
+        chain.extend(steps);
+
+        trust.anchor(&chain)?;
+        for step in &chain {
+            chain::check_step(step, user.as_ref())?;
+        }
+        for (part, step) in parts.iter().zip(&chain) {
+            if !part.is_signed_by(&step.issuer) {
+                return Err(TokenError::Signature { of: step.kind });
+            }
+        }
+        let account = chain::account(&chain);
+        trust.check(&chain, account.as_ref(), now)?;
+        let (subject, issuer) = (leaf.sub.as_str(), leaf.iss.as_str());
+        leaf.body.check(&About { subject, issuer, account: account.as_ref() })?;
+        Ok(Self { claims: leaf.into(), chain, account, user, text: text.into() })
+    }
+
     /// The user token's claims, if a user signed.
     pub fn user(&self) -> Option<&UserClaims> {
         self.user.as_ref().map(|(_, claims)| claims)
@@ -59,8 +90,8 @@ impl<B: Body> Verified<B> {
     }
 
     /// Whether it still holds: time and revocation again, and whom we trust, but no signatures.
-    pub fn standing(&self, _trust: &Trust, _now: Timestamp) -> Result<(), TokenError> {
-        unimplemented!()
+    pub fn standing(&self, trust: &Trust, now: Timestamp) -> Result<(), TokenError> {
+        trust.check(&self.chain, self.account.as_ref(), now)
     }
 
     /// The whole text, chain included.
@@ -75,6 +106,22 @@ impl<B: UnderAccount> Verified<B> {
         self.account
             .as_ref()
             .expect("the kinds of tokens under an account are verified to have one")
+    }
+}
+
+impl ChainStep {
+    pub(crate) fn of<B>(payload: &Payload<B>, name: Option<&str>) -> Self {
+        Self {
+            kind: payload.typ,
+            id: payload.jti.clone(),
+            subject: payload.sub.clone(),
+            issuer: payload.iss.clone(),
+            name: name.map(str::to_owned),
+            audience: payload.aud.clone(),
+            issued_at: payload.iat,
+            not_before: payload.nbf,
+            expires: payload.exp,
+        }
     }
 }
 

@@ -48,6 +48,32 @@ pub fn decode<'de, T: Deserialize<'de>>(bytes: &'de [u8], max: usize) -> Result<
     }
 }
 
+/// For `#[serde(with)]`: bytes, which are bytes on the wire and base64 in the JSON of a token, where a list of numbers would be
+/// four times as long.
+pub mod bytes {
+    use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+    /// Writes the bytes.
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            STANDARD_NO_PAD.encode(bytes).serialize(serializer)
+        } else {
+            serde_bytes::serialize(bytes, serializer)
+        }
+    }
+
+    /// Reads them.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        if deserializer.is_human_readable() {
+            let text = String::deserialize(deserializer)?;
+            STANDARD_NO_PAD.decode(text).map_err(D::Error::custom)
+        } else {
+            serde_bytes::deserialize(deserializer)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -137,10 +137,10 @@ pub struct UserCall {
     /// The function.
     pub function: String,
     /// The parameters, as the contract's wire types encode them.
-    #[serde(with = "serde_bytes")]
+    #[serde(with = "crate::codec::bytes")]
     pub params: Vec<u8>,
     /// The request's body, for a function that takes a stream.
-    #[serde(default, with = "serde_bytes")]
+    #[serde(default, with = "crate::codec::bytes")]
     pub body: Vec<u8>,
     /// Milliseconds until the caller gives up.
     pub deadline_ms: u32,
@@ -151,10 +151,10 @@ pub struct UserCall {
 #[serde(rename_all = "kebab-case")]
 pub struct UserReply {
     /// The result, as the contract's wire types encode it.
-    #[serde(with = "serde_bytes")]
+    #[serde(with = "crate::codec::bytes")]
     pub result: Vec<u8>,
     /// The response's body, for a function that gives a stream.
-    #[serde(default, with = "serde_bytes")]
+    #[serde(default, with = "crate::codec::bytes")]
     pub body: Vec<u8>,
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use wattle_core::{Digest, Interface};
 
-use crate::{Body, TokenKind, UnderAccount};
+use crate::{About, Body, TokenError, TokenKind, UnderAccount, body::check_label};
 
 /// A Wasm component; subject: the actor's key; signed by the account that answers for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,11 +41,42 @@ pub struct ProviderClaims {
 
 impl Body for ActorClaims {
     const KIND: TokenKind = TokenKind::Actor;
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.name)
+    }
+
+    fn check(&self, _: &About<'_>) -> Result<(), TokenError> {
+        check_label(Self::KIND, &self.name)?;
+        check_label(Self::KIND, &self.version)
+    }
 }
 
 impl Body for ProviderClaims {
     const KIND: TokenKind = TokenKind::Provider;
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.name)
+    }
+
+    fn check(&self, _: &About<'_>) -> Result<(), TokenError> {
+        check_label(Self::KIND, &self.name)?;
+        check_label(Self::KIND, &self.version)?;
+        let why = "a platform is {os}-{arch}, in a-z, 0-9, '_' and '-'";
+        let fits = self.binaries.keys().all(|platform| is_platform(platform));
+        if fits { Ok(()) } else { Err(TokenError::Body { of: Self::KIND, why }) }
+    }
 }
 
 impl UnderAccount for ActorClaims {}
 impl UnderAccount for ProviderClaims {}
+
+/// A platform is a file's name in the artifact: short, and never a path.
+fn is_platform(text: &str) -> bool {
+    const PLATFORM_LEN_MAX: usize = 64;
+    text.len() <= PLATFORM_LEN_MAX
+        && text.split_once('-').is_some_and(|(os, arch)| !os.is_empty() && !arch.is_empty())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use wattle_core::Name;
 
-use crate::{Body, TokenKind, UnderAccount};
+use crate::{About, Body, TokenError, TokenKind, UnderAccount, body::check_label};
 
 /// An operator; subject: its own key, which also signs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,18 +59,46 @@ pub enum Right {
 
 impl Body for OperatorClaims {
     const KIND: TokenKind = TokenKind::Operator;
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.name)
+    }
+
+    fn check(&self, _: &About<'_>) -> Result<(), TokenError> {
+        check_label(Self::KIND, &self.name)
+    }
 }
 
 impl Body for AccountClaims {
     const KIND: TokenKind = TokenKind::Account;
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.name)
+    }
+
+    fn check(&self, _: &About<'_>) -> Result<(), TokenError> {
+        check_label(Self::KIND, &self.name)
+    }
 }
 
 impl Body for UserClaims {
     const KIND: TokenKind = TokenKind::User;
+
+    fn name(&self) -> Option<&str> {
+        Some(&self.name)
+    }
+
+    fn check(&self, _: &About<'_>) -> Result<(), TokenError> {
+        check_label(Self::KIND, &self.name)
+    }
 }
 
 impl Body for HostClaims {
     const KIND: TokenKind = TokenKind::Host;
+
+    fn name(&self) -> Option<&str> {
+        Some(self.name.as_str())
+    }
 }
 
 impl UnderAccount for AccountClaims {}

@@ -8,11 +8,14 @@ use std::{
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use wattle_core::{
-    AccountKey, EntityId, HostKey, Link, Name,
+    AccountKey, EntityId, HostKey, Interface, Link, Name,
     link::{ConfigValue, LinkKey},
 };
 
-use crate::{About, Body, TokenError, TokenKind, UnderAccount};
+use crate::{
+    About, Body, KeyKind, TokenError, TokenKind, UnderAccount, body::subject_error,
+    error::shortened,
+};
 
 /// A value under a key, or its tombstone. Subject: the key's text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,17 +111,65 @@ pub enum RecordKey {
 pub struct RecordKeyError(String);
 
 impl fmt::Display for RecordKey {
-    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        unimplemented!()
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Link { account, key } => {
+                // A bucket's keys have no ':'.
+                let package = key.package.replacen(':', "=", 1);
+                let LinkKey { source, target, name, .. } = key;
+                write!(f, "link.{account}.{source}.{target}.{package}.{name}")
+            }
+            Self::Config { account, name } => write!(f, "config.{account}.{name}"),
+            Self::Share { account, with } => write!(f, "share.{account}.{with}"),
+            Self::Revocations { issuer } => write!(f, "revocations.{issuer}"),
+            Self::Placement { host } => write!(f, "placement.{host}"),
+        }
     }
 }
 
 impl FromStr for RecordKey {
     type Err = RecordKeyError;
 
-    fn from_str(_text: &str) -> Result<Self, RecordKeyError> {
-        unimplemented!()
+    fn from_str(text: &str) -> Result<Self, RecordKeyError> {
+        parse_key(text).ok_or_else(|| RecordKeyError(shortened(text)))
     }
+}
+
+fn parse_key(text: &str) -> Option<RecordKey> {
+    const PARTS_MAX: usize = 6;
+    // No part of a key has a dot of its own.
+    let parts: Vec<&str> = text.split('.').take(PARTS_MAX + 1).collect();
+    Some(match parts[..] {
+        ["link", account, source, target, package, name] => {
+            let id = |text: &str| text.parse().ok().map(|id: EntityId| id.to_string());
+            let (source, target) = (id(source)?, id(target)?);
+            let key =
+                LinkKey { source, target, package: package_of(package)?, name: name.parse().ok()? };
+            RecordKey::Link { account: account.parse().ok()?, key }
+        }
+        ["config", account, name] => {
+            RecordKey::Config { account: account.parse().ok()?, name: name.parse().ok()? }
+        }
+        ["share", account, with] => {
+            RecordKey::Share { account: account.parse().ok()?, with: with.parse().ok()? }
+        }
+        ["revocations", issuer] => match KeyKind::of(issuer)? {
+            KeyKind::Account | KeyKind::Operator => {
+                RecordKey::Revocations { issuer: issuer.to_owned() }
+            }
+            _ => return None,
+        },
+        ["placement", host] => RecordKey::Placement { host: host.parse().ok()? },
+        _ => return None,
+    })
+}
+
+/// `namespace=package` as WIT writes it.
+fn package_of(text: &str) -> Option<String> {
+    let (namespace, name) = text.split_once('=')?;
+    let package = format!("{namespace}:{name}");
+    let interface: Interface = format!("{package}/any").parse().ok()?;
+    (interface.package() == package).then_some(package)
 }
 
 impl TryFrom<String> for RecordKey {
@@ -138,8 +189,24 @@ impl From<RecordKey> for String {
 impl<T: RecordValue> Body for Record<T> {
     const KIND: TokenKind = T::KIND;
 
-    fn check(&self, _about: &About<'_>) -> Result<(), TokenError> {
-        unimplemented!()
+    fn check(&self, about: &About<'_>) -> Result<(), TokenError> {
+        let key = self.key.to_string();
+        if about.subject != key || key.parse().as_ref() != Ok(&self.key) {
+            return Err(subject_error::<Self>(about, "it is the key of the record"));
+        }
+        if !T::belongs(self.value.as_ref(), &self.key) {
+            let why = "the value is kept under another key";
+            return Err(TokenError::Body { of: T::KIND, why });
+        }
+        let owner = match &self.key {
+            RecordKey::Link { account, .. }
+            | RecordKey::Config { account, .. }
+            | RecordKey::Share { account, .. } => about.account == Some(account),
+            RecordKey::Revocations { issuer } => about.issuer == issuer,
+            RecordKey::Placement { host } => about.issuer == host.as_str(),
+        };
+        let why = "the key is another account's or host's";
+        if owner { Ok(()) } else { Err(TokenError::Body { of: T::KIND, why }) }
     }
 }
 
@@ -149,7 +216,11 @@ impl RecordValue for Link {
     const KIND: TokenKind = TokenKind::Link;
 
     fn belongs(value: Option<&Self>, key: &RecordKey) -> bool {
-        matches!(key, RecordKey::Link { key, .. } if value.is_none_or(|link| link.key() == *key))
+        let fits = |link: &Self, key: &LinkKey| {
+            link.key() == *key
+                && link.interfaces.iter().all(|interface| interface.package() == key.package)
+        };
+        matches!(key, RecordKey::Link { key, .. } if value.is_none_or(|link| fits(link, key)))
     }
 }
 
