@@ -9,8 +9,16 @@ pub(super) fn with_built_in(mut given: BTreeMap<String, String>) -> BTreeMap<Str
     if let Ok(cores) = available_parallelism() {
         given.insert("cores".to_owned(), cores.to_string());
     }
-    let memory = rustix::system::sysinfo();
-    let bytes = u128::from(memory.totalram) * u128::from(memory.mem_unit);
-    given.insert("memory".to_owned(), format!("{}Mi", bytes >> 20));
+    if let Some(mebibytes) = memory_mebibytes() {
+        given.insert("memory".to_owned(), format!("{mebibytes}Mi"));
+    }
     given
+}
+
+/// The machine's memory, where the kernel says it as Linux does.
+fn memory_mebibytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes / 1024)
 }
