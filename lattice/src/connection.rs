@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use async_nats::{Client, Event};
+use async_nats::{Client, Event, RequestErrorKind};
 use bytes::Bytes;
 use futures::FutureExt;
 use rand::Rng;
@@ -56,6 +56,8 @@ pub struct Lattice {
 struct Inner {
     name: LatticeName,
     client: Client,
+    /// Below it, replies reach this client and only this one.
+    reply: Subject,
     js_domain: Option<String>,
     connected: watch::Receiver<bool>,
     counters: Counters,
@@ -122,7 +124,7 @@ impl Lattice {
             .map_err(|error| ConnectError::from_nats(shown, &error))?;
         let counters = Counters::default();
         let js_domain = options.js_domain.clone();
-        let inner = Inner { name, client, js_domain, connected, counters, _wanted: wanted };
+        let inner = Inner { name, client, reply, js_domain, connected, counters, _wanted: wanted };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -141,12 +143,19 @@ impl Lattice {
         self.inner.counters.read()
     }
 
-    /// Waits until what was said before is written to the server, at most `wait`: before a process ends.
-    pub async fn flush(&self, wait: Duration) {
-        if self.is_connected() && !matches!(timeout(wait, self.client().flush()).await, Ok(Ok(())))
-        {
-            tracing::debug!("the last messages to NATS may be lost");
+    /// Waits until the server has what was said before, at most `wait`: before a process ends. Whether it has.
+    pub async fn flush(&self, wait: Duration) -> bool {
+        if !self.is_connected() {
+            return false;
         }
+        // Written is not received. The server takes things in order, so that its word that nobody serves a subject, which
+        // nobody ever does, comes after all that was said before.
+        let subject = format!("{}.flush", self.inner.reply);
+        let request = async_nats::Request::new().timeout(Some(wait));
+        let answer = timeout(wait, self.client().send_request(subject, request)).await;
+        let none =
+            |error: &async_nats::RequestError| error.kind() == RequestErrorKind::NoResponders;
+        matches!(answer, Ok(Err(error)) if none(&error))
     }
 
     pub(crate) fn client(&self) -> &Client {

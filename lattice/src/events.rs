@@ -1,6 +1,6 @@
 //! Events and beats: said once to whoever listens, and forgotten.
 
-use std::future::ready;
+use std::{future::ready, time::Duration};
 
 use async_nats::{Message, Subscriber};
 use futures::{Stream, StreamExt};
@@ -12,6 +12,9 @@ use crate::{Lattice, traffic::Counter};
 const EVENT_LEN_MAX: usize = 64 * 1024;
 /// The most bytes of a beat's token, with the tokens of its host and its account.
 const BEAT_LEN_MAX: usize = 32 * 1024;
+
+/// How long the server may take to know of a subscription. If it takes longer, only what is said meanwhile is missed.
+const FLUSH_WAIT: Duration = Duration::from_secs(2);
 
 /// Why there is no subscription.
 #[derive(Debug, thiserror::Error)]
@@ -69,11 +72,9 @@ impl Lattice {
 
     /// Returns when the server knows of the subscription, if there is a connection: what is said afterwards is heard.
     async fn listen(&self, subject: String) -> Result<Subscriber, SubscribeError> {
-        let refused = |error: &dyn std::error::Error| SubscribeError(error.to_string());
-        let messages = self.client().subscribe(subject).await.map_err(|error| refused(&error))?;
-        if self.is_connected() {
-            self.client().flush().await.map_err(|error| refused(&error))?;
-        }
+        let subscribed = self.client().subscribe(subject).await;
+        let messages = subscribed.map_err(|error| SubscribeError(error.to_string()))?;
+        self.flush(FLUSH_WAIT).await;
         Ok(messages)
     }
 }

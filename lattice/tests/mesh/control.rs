@@ -147,7 +147,8 @@ async fn an_answer_that_is_no_token_is_an_error() {
             let command = futures::StreamExt::next(&mut commands).await.unwrap();
             stranger.publish(command.reply.unwrap(), answer.into()).await.unwrap();
         };
-        let (answered, ()) = tokio::join!(cli.command(&host('A'), "x", WAIT), impostor);
+        let host = host('A');
+        let (answered, ()) = tokio::join!(cli.command(&host, "x", WAIT), impostor);
         assert!(matches!(answered, Err(CommandError::Malformed(_))), "{answered:?}");
     }
 }
