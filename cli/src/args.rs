@@ -1,0 +1,96 @@
+//! The command line: what each command is called and what it takes. Families of commands have their arguments beside their code.
+
+pub(crate) mod value;
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+use wattle_core::LatticeName;
+
+use crate::{
+    commands::{
+        build::BuildArgs, call::CallArgs, claims::ClaimsCommand, config::ConfigCommand,
+        doctor::DoctorArgs, down::DownArgs, get::GetCommand, host::HostArgs, inspect::InspectArgs,
+        keys::KeysCommand, link::LinkCommand, logs::LogsArgs, scale::ScaleCommand,
+        start::StartCommand, stop::StopCommand, up::UpArgs, why::WhyArgs,
+    },
+    exit,
+    output::Format,
+};
+
+/// Run signed Wasm actors on a NATS lattice.
+#[derive(Debug, Parser)]
+#[command(
+    name = "wattle",
+    version,
+    after_help = exit::TABLE,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// The project folder [default: `.wattle` here or above, then ~/.config/wattle]
+    #[arg(long, global = true, env = "WATTLE_DIR", value_name = "FOLDER")]
+    pub(crate) dir: Option<PathBuf>,
+    /// The lattice's name [default: the project's, else `default`]
+    #[arg(long, global = true, env = "WATTLE_LATTICE", value_name = "NAME")]
+    pub(crate) lattice: Option<LatticeName>,
+    /// NATS servers, separated by commas [default: the project's]
+    #[arg(long, global = true, env = "WATTLE_NATS_URL", value_name = "URL")]
+    pub(crate) nats_url: Option<String>,
+    /// A NATS credentials file
+    #[arg(long, global = true, env = "WATTLE_CREDS", value_name = "FILE")]
+    pub(crate) creds: Option<PathBuf>,
+    /// The host to talk to, by key or friendly name [default: the project's, else the only one]
+    #[arg(long, global = true, env = "WATTLE_HOST", value_name = "HOST")]
+    pub(crate) host: Option<String>,
+    /// How the answer is written
+    #[arg(short, long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: Format,
+    /// How long to wait for the answer: 500ms, 30s, 2m
+    #[arg(long, global = true, default_value = "30s", value_parser = value::duration)]
+    pub(crate) timeout: Duration,
+    /// No progress and no notes on stderr
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+/// The commands, in the order in which a newcomer needs them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Up(UpArgs),
+    Down(DownArgs),
+    Build(BuildArgs),
+    #[command(subcommand)]
+    Start(StartCommand),
+    #[command(subcommand)]
+    Stop(StopCommand),
+    #[command(subcommand)]
+    Scale(ScaleCommand),
+    #[command(subcommand)]
+    Link(LinkCommand),
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    #[command(subcommand)]
+    Get(GetCommand),
+    Call(CallArgs),
+    Why(WhyArgs),
+    Logs(LogsArgs),
+    Inspect(InspectArgs),
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    #[command(subcommand)]
+    Claims(ClaimsCommand),
+    Host(HostArgs),
+    Doctor(DoctorArgs),
+}

@@ -1,0 +1,169 @@
+//! Values on the command line, each parsed once into what it means.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use wattle_core::{Constraints, Name, link::ConfigValue};
+
+/// `500ms`, `30s`, `2m`, `1h`; a bare number is seconds.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let refused = || format!("{text:?} is not a time: write 500ms, 30s, 2m, 1h or 7d");
+    let number: u64 = number.parse().map_err(|_| refused())?;
+    let seconds = |factor: u64| number.checked_mul(factor).map(Duration::from_secs);
+    match unit {
+        "ms" => Some(Duration::from_millis(number)),
+        "" | "s" => seconds(1),
+        "m" => seconds(60),
+        "h" => seconds(60 * 60),
+        "d" => seconds(24 * 60 * 60),
+        _ => None,
+    }
+    .ok_or_else(refused)
+}
+
+/// `64MiB`, `1GiB`, `500kB`; a bare number is bytes.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let refused = || format!("{text:?} is not a size: write 65536, 500kB, 64MiB or 1GiB");
+    let number: u64 = number.parse().map_err(|_| refused())?;
+    let factor = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "kb" => 1_000,
+        "kib" => 1 << 10,
+        "mb" => 1_000_000,
+        "mib" => 1 << 20,
+        "gb" => 1_000_000_000,
+        "gib" => 1 << 30,
+        _ => return Err(refused()),
+    };
+    number.checked_mul(factor).ok_or_else(refused)
+}
+
+/// `KEY=VALUE`; the value may have further `=`.
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(format!("{text:?} is not a setting: write KEY=VALUE")),
+    }
+}
+
+/// `KEY=NAME`, where the name is that of a secret.
+pub(crate) fn secret(text: &str) -> Result<(String, Name), String> {
+    let (key, name) = pair(text)?;
+    let name = name.parse().map_err(|error| format!("in {text:?}, {error}"))?;
+    Ok((key, name))
+}
+
+/// Settings from plain values and secrets' names. A key given twice is a mistake, not a choice.
+pub(crate) fn settings(
+    plain: &[(String, String)],
+    secrets: &[(String, Name)],
+) -> Result<BTreeMap<String, ConfigValue>, String> {
+    let plain = plain.iter().map(|(key, value)| (key, ConfigValue::Plain(value.clone())));
+    let secrets =
+        secrets.iter().map(|(key, name)| (key, ConfigValue::Secret { secret: name.clone() }));
+    let mut settings = BTreeMap::new();
+    for (key, value) in plain.chain(secrets) {
+        if settings.insert(key.clone(), value).is_some() {
+            return Err(format!("{key:?} is given twice"));
+        }
+    }
+    Ok(settings)
+}
+
+/// Constraints: the same name given again adds to its values.
+pub(crate) fn constraints(given: &[(String, String)]) -> Constraints {
+    let mut constraints = Constraints::new();
+    for (name, value) in given {
+        constraints.entry(name.clone()).or_default().push(value.clone());
+    }
+    constraints
+}
+
+/// The first setting that looks like a password kept in the open: by its name, or a URL with one in it.
+pub(crate) fn password_in(settings: &BTreeMap<String, ConfigValue>) -> Option<&str> {
+    let exposed = |(key, value): &(&String, &ConfigValue)| match value {
+        ConfigValue::Plain(value) => names_a_secret(key) || url_has_password(value),
+        ConfigValue::Secret { .. } => false,
+    };
+    settings.iter().find(exposed).map(|(key, _)| key.as_str())
+}
+
+fn names_a_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    ["password", "passwd", "secret", "token", "api_key", "apikey", "private_key"]
+        .iter()
+        .any(|word| key.contains(word))
+}
+
+fn url_has_password(value: &str) -> bool {
+    let Some((_, rest)) = value.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    authority
+        .rsplit_once('@')
+        .and_then(|(user, _)| user.split_once(':'))
+        .is_some_and(|(_, password)| !password.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(duration("7"), Ok(Duration::from_secs(7)));
+        for bad in ["", "s", "-1s", "1.5s", "1y", "99999999999999999999s", "18446744073709551615d"]
+        {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(bytes("64MiB"), Ok(64 << 20));
+        assert_eq!(bytes("500kB"), Ok(500_000));
+        assert_eq!(bytes("7"), Ok(7));
+        for bad in ["", "MiB", "1.5MiB", "1TB", "99999999999999GiB"] {
+            assert!(bytes(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_setting_is_split_at_its_first_equals_sign() {
+        assert_eq!(pair("url=redis://x/?a=b").expect("a pair").1, "redis://x/?a=b");
+        assert!(pair("=x").is_err());
+        assert!(pair("x").is_err());
+    }
+
+    #[test]
+    fn a_key_may_not_be_both_plain_and_secret() {
+        let plain = [("url".to_owned(), "x".to_owned())];
+        let secret = [("url".to_owned(), "redis-url".parse().expect("a name"))];
+        assert!(settings(&plain, &secret).is_err());
+    }
+
+    #[test]
+    fn a_password_in_plain_config_is_noticed() {
+        for (key, value, found) in [
+            ("url", "redis://user:hunter2@db:6379/0", true),
+            ("url", "redis://db:6379/0", false),
+            ("url", "redis://user@db", false),
+            ("PASSWORD", "x", true),
+            ("path", "/a:b@c", false),
+        ] {
+            let settings = settings(&[(key.to_owned(), value.to_owned())], &[]).expect("one key");
+            assert_eq!(password_in(&settings).is_some(), found, "{key}={value}");
+        }
+    }
+
+    #[test]
+    fn a_constraint_given_twice_has_two_values() {
+        let given =
+            [("buckets".to_owned(), "a".to_owned()), ("buckets".to_owned(), "b".to_owned())];
+        assert_eq!(constraints(&given)["buckets"], ["a", "b"]);
+    }
+}

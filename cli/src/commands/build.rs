@@ -1,0 +1,85 @@
+//! `wattle build`: compile a guest, show what it imports and exports, and sign it for exactly that.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+use wattle_claims::Timestamp;
+
+use super::Context;
+use crate::{
+    exit::Exit,
+    guest::{
+        cargo::{self, Built},
+        toolchain::Toolchain,
+    },
+    project::{Project, file},
+    signing::{
+        component::{self, SignedComponent},
+        name_like,
+        provider::read,
+    },
+};
+
+/// Compile an actor and sign it for exactly the interfaces it imports and exports
+///
+/// Writes build/NAME.signed.wasm beside the crate's Cargo.toml. The actor's key is made on first use and kept in
+/// .wattle/keys/actors, so that what is built again is the same actor; building the same code again changes nothing.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  wattle build
+  wattle build examples/keyvalue-counter")]
+pub(crate) struct BuildArgs {
+    /// The crate's folder, or a workspace's
+    #[arg(default_value = ".")]
+    folder: PathBuf,
+}
+
+pub(crate) fn run(context: &Context, args: &BuildArgs) -> anyhow::Result<Exit> {
+    let output = context.output;
+    let project = Project::find_or_create(&context.global, output)?;
+    if project.keys().ensure_chain(Timestamp::now())? {
+        output.note("made development keys: operator, account and user");
+    }
+    let toolchain = Toolchain::find_or_make(&args.folder, output)?;
+    let mut signed = Vec::new();
+    for built in cargo::build(&args.folder, &toolchain, context.global.quiet)? {
+        signed.push(sign(&project, &built)?);
+    }
+    let json: Vec<_> =
+        signed.iter().map(|(path, actor)| json!({"file": path, "actor": actor})).collect();
+    output.answer(&json, || {
+        let all: Vec<String> = signed.iter().map(|(path, actor)| as_text(path, actor)).collect();
+        all.join("\n")
+    });
+    Ok(Exit::Ok)
+}
+
+fn sign(project: &Project, built: &Built) -> anyhow::Result<(PathBuf, SignedComponent)> {
+    let name = name_like(&built.package)?;
+    let path = built.folder.join("build").join(format!("{name}.signed.wasm"));
+    let draft = component::Draft { name, version: built.version.clone(), lasts: None };
+    let earlier = std::fs::read(&path).ok();
+    let signed = component::sign(project, &read(&built.component)?, draft, earlier)?;
+    file::write_public(&path, &signed.wasm)?;
+    Ok((path, signed))
+}
+
+/// What was signed, and the command that comes next.
+pub(crate) fn as_text(path: &Path, actor: &SignedComponent) -> String {
+    let lines = |interfaces: &[wattle_core::Interface]| -> String {
+        let names: Vec<&str> = interfaces.iter().map(wattle_core::Interface::as_str).collect();
+        if names.is_empty() { "nothing".to_owned() } else { names.join("\n            ") }
+    };
+    format!(
+        "{} {} is signed as {}\n  imports   {}\n  exports   {}\n  hash      {}\n  file      {}\nnext: wattle start actor {}\n",
+        actor.name,
+        actor.version,
+        actor.key,
+        lines(&actor.imports),
+        lines(&actor.exports),
+        actor.hash,
+        path.display(),
+        path.display(),
+    )
+}

@@ -1,0 +1,147 @@
+//! `wattle call`: one call to what runs, as the user, who needs the `invoke` right and no link.
+
+mod http;
+mod value;
+
+use clap::Args;
+use wattle_core::{
+    EntityId,
+    control::{Command, Outcome, UserCall, UserReply},
+};
+
+use super::Context;
+use crate::{
+    exit::Exit,
+    problem::Problem,
+    session::{Session, entities::unexpected},
+};
+
+/// Part of `--timeout` that is kept for the way there and back: what is left is the call's deadline.
+const WAY_MS: u128 = 500;
+
+/// Call an actor over HTTP, or any function of an actor or provider
+///
+/// An HTTP answer goes to stdout as it came; with -o json it is {"status", "headers", "body"}. Other functions take their
+/// parameters as a JSON object by WIT names and answer with JSON; bytes are text, or {"base64": "…"} where they are not UTF-8.
+/// Exits with 1 if the HTTP status is 400 or above, or if the function answered with an error.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  wattle call counter /hits
+  wattle call shop POST /orders --data @order.json -H 'content-type: application/json'
+  wattle call kv wasi:keyvalue/store.get '{\"bucket\": \"default\", \"key\": \"x\"}'")]
+pub(crate) struct CallArgs {
+    /// The id of what is called
+    id: EntityId,
+    /// [METHOD] PATH, or INTERFACE.FUNCTION [JSON]
+    #[arg(required = true, num_args = 1..=2, value_name = "WHAT")]
+    what: Vec<String>,
+    /// The HTTP request's body: text, @FILE, or @- for stdin
+    #[arg(short, long, value_name = "BODY")]
+    data: Option<String>,
+    /// An HTTP header; repeatable
+    #[arg(short = 'H', long, value_name = "NAME: VALUE", value_parser = http::header)]
+    header: Vec<(::http::HeaderName, ::http::HeaderValue)>,
+    /// Show the HTTP status and headers, too (on stderr)
+    #[arg(short, long)]
+    include: bool,
+}
+
+/// What is called, as the command line says it.
+#[derive(Debug, PartialEq, Eq)]
+enum What<'a> {
+    Http { method: &'a str, path: &'a str },
+    Function { interface: &'a str, function: &'a str, params: &'a str },
+}
+
+pub(crate) async fn run(context: &Context, args: CallArgs) -> anyhow::Result<Exit> {
+    let what = parse(&args.what).map_err(|error| Problem::new(Exit::Usage, error))?;
+    let deadline = context.global.timeout.as_millis();
+    let deadline_ms = u32::try_from(deadline.saturating_sub(WAY_MS).max(1)).unwrap_or(u32::MAX);
+    match what {
+        What::Http { method, path } => {
+            let request = http::request(&args, method, path, deadline_ms)?;
+            let session = context.session().await?;
+            let reply = call(&session, request).await?;
+            http::show(context, &reply, args.include)
+        }
+        What::Function { interface, function, params } => {
+            if args.data.is_some() || !args.header.is_empty() {
+                let what = "--data and --header are for HTTP; parameters come as JSON";
+                return Err(Problem::new(Exit::Usage, what).into());
+            }
+            let call_it = UserCall {
+                target: args.id.clone(),
+                interface: interface.parse()?,
+                function: function.to_owned(),
+                params: value::encode(params)?,
+                body: Vec::new(),
+                deadline_ms,
+            };
+            let session = context.session().await?;
+            let reply = call(&session, call_it).await?;
+            value::show(context, &reply)
+        }
+    }
+}
+
+async fn call(session: &Session, call: UserCall) -> anyhow::Result<UserReply> {
+    let host = session.host().await?;
+    match session.ask(&host, Command::Call(call)).await? {
+        Outcome::Reply(Ok(reply)) => Ok(reply),
+        Outcome::Reply(Err(error)) => Err(anyhow::Error::from(error).context("the call failed")),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn parse(what: &[String]) -> Result<What<'_>, String> {
+    match what {
+        [path] if path.starts_with('/') => Ok(What::Http { method: "GET", path }),
+        [method, path] if path.starts_with('/') => Ok(What::Http { method, path }),
+        [operation] => function(operation, "{}"),
+        [operation, params] => function(operation, params),
+        _ => Err("say what to call: [METHOD] PATH, or INTERFACE.FUNCTION [JSON]".to_owned()),
+    }
+}
+
+/// `wasi:keyvalue/store.get`; a function may have a dot itself (`bucket.get`), an interface has none.
+fn function<'a>(operation: &'a str, params: &'a str) -> Result<What<'a>, String> {
+    let split = operation.split_once('.').filter(|(interface, function)| {
+        !function.is_empty() && interface.parse::<wattle_core::Interface>().is_ok()
+    });
+    match split {
+        Some((interface, function)) => Ok(What::Function { interface, function, params }),
+        None => Err(format!(
+            "{operation:?} is neither a path (/…) nor a function (wasi:keyvalue/store.get)"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn what(words: &[&str]) -> Vec<String> {
+        words.iter().map(|&word| word.to_owned()).collect()
+    }
+
+    #[test]
+    fn a_path_is_an_http_get_unless_a_method_is_said() {
+        assert_eq!(parse(&what(&["/x"])), Ok(What::Http { method: "GET", path: "/x" }));
+        assert_eq!(parse(&what(&["PUT", "/x"])), Ok(What::Http { method: "PUT", path: "/x" }));
+    }
+
+    #[test]
+    fn a_function_is_said_with_its_interface() {
+        let words = what(&["wasi:keyvalue/store.bucket.get", "{\"key\":1}"]);
+        let expected = What::Function {
+            interface: "wasi:keyvalue/store",
+            function: "bucket.get",
+            params: "{\"key\":1}",
+        };
+        assert_eq!(parse(&words), Ok(expected));
+        for bad in [&["store.get"][..], &["wasi:keyvalue/store"], &["wasi:keyvalue/store."], &["x"]]
+        {
+            assert!(parse(&what(bad)).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! `wattle doctor`: what this machine and this project have, what they lack, and what to do about it.
+
+use std::{os::unix::fs::PermissionsExt, path::Path, process::Command as Process};
+
+use clap::Args;
+use serde::Serialize;
+use wattle_lattice::server;
+
+use super::Context;
+use crate::{
+    exit::Exit,
+    guest::toolchain::Toolchain,
+    output::Table,
+    problem::Report,
+    project::{Project, keys::Role},
+    signing::provider::SHIPPED,
+};
+
+/// Look at what is installed and what runs, and say what to do about what is missing
+///
+/// Exits with 1 if something that Wattle needs is missing.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  wattle doctor")]
+pub(crate) struct DoctorArgs {}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Finding {
+    what: &'static str,
+    state: State,
+    found: String,
+    next: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    /// It is there.
+    Good,
+    /// It is not, and not everything needs it.
+    Absent,
+    /// It is not, and should be.
+    Bad,
+}
+
+pub(crate) async fn run(context: &Context, _: DoctorArgs) -> anyhow::Result<Exit> {
+    let mut findings = vec![nats_server(), guests()];
+    findings.extend(SHIPPED.iter().map(|shipped| match shipped.binary() {
+        Ok(path) => Finding::good("provider", path.display().to_string()),
+        Err(error) => Finding::from_error("provider", State::Absent, &error),
+    }));
+    findings.extend(project(context)?);
+    findings.push(lattice(context).await);
+    context.output.answer(&findings, || as_text(&findings));
+    let bad = findings.iter().any(|finding| finding.state == State::Bad);
+    Ok(if bad { Exit::Failed } else { Exit::Ok })
+}
+
+impl Finding {
+    fn good(what: &'static str, found: impl Into<String>) -> Self {
+        Self { what, state: State::Good, found: found.into(), next: None }
+    }
+
+    fn from_error(what: &'static str, state: State, error: &anyhow::Error) -> Self {
+        let Report { message, next, .. } = Report::from(error);
+        Self { what, state, found: message, next }
+    }
+}
+
+fn nats_server() -> Finding {
+    let Some(path) = server::find_binary() else {
+        return Finding {
+            what: "nats-server",
+            state: State::Absent,
+            found: "none on this machine: `wattle up` needs one, or --nats-url".to_owned(),
+            next: Some("apt install nats-server, or set WATTLE_NATS_SERVER".to_owned()),
+        };
+    };
+    let version = Process::new(&path).arg("--version").output();
+    let version = version.map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned());
+    Finding::good("nats-server", format!("{} ({})", version.unwrap_or_default(), path.display()))
+}
+
+fn guests() -> Finding {
+    match Toolchain::find(Path::new(".")) {
+        Ok(Some(toolchain)) => Finding::good("guests", toolchain.to_string()),
+        Ok(None) => Finding {
+            what: "guests",
+            state: State::Absent,
+            found: "no toolchain that compiles actors yet".to_owned(),
+            next: Some("wattle build fetches or builds one when it is needed".to_owned()),
+        },
+        Err(error) => Finding::from_error("guests", State::Absent, &error),
+    }
+}
+
+fn project(context: &Context) -> anyhow::Result<Vec<Finding>> {
+    let Some(project) = Project::find(&context.global)? else {
+        return Ok(vec![Finding {
+            what: "project",
+            state: State::Absent,
+            found: "no .wattle folder here or above".to_owned(),
+            next: Some("wattle up -d".to_owned()),
+        }]);
+    };
+    let mut findings = vec![Finding::good("project", project.dir().display().to_string())];
+    findings.push(match project.keys().signer(Role::User) {
+        Ok(user) => Finding::good("user", user.key.public()),
+        Err(error) => Finding::from_error("user", State::Bad, &error),
+    });
+    for key in project.keys().list()? {
+        let mode = std::fs::metadata(&key.file).map_or(0, |file| file.permissions().mode() & 0o077);
+        if mode != 0 {
+            let path = key.file.display();
+            findings.push(Finding {
+                what: "seed",
+                state: State::Bad,
+                found: format!("others on this machine may read {path}"),
+                next: Some(format!("chmod 600 {path}")),
+            });
+        }
+    }
+    Ok(findings)
+}
+
+async fn lattice(context: &Context) -> Finding {
+    let asked = async {
+        let session = context.session().await?;
+        let host = session.host().await?;
+        let inventory = session.inventory(&host).await?;
+        anyhow::Ok(format!(
+            "{}: host {} answers ({} actors, {} providers)",
+            inventory.lattice,
+            inventory.name,
+            inventory.actors.len(),
+            inventory.providers.len()
+        ))
+    };
+    match asked.await {
+        Ok(found) => Finding::good("lattice", found),
+        Err(error) => Finding::from_error("lattice", State::Absent, &error),
+    }
+}
+
+fn as_text(findings: &[Finding]) -> String {
+    let mut table = Table::new(&["", "WHAT", "FOUND"]);
+    for finding in findings {
+        let mark = match finding.state {
+            State::Good => "+",
+            State::Absent => "-",
+            State::Bad => "x",
+        };
+        let next = finding.next.as_ref().map(|next| format!("\nnext: {next}")).unwrap_or_default();
+        table.row([mark.to_owned(), finding.what.to_owned(), format!("{}{next}", finding.found)]);
+    }
+    table.to_string()
+}

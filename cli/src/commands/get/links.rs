@@ -1,0 +1,68 @@
+//! `wattle get links`.
+
+use std::collections::BTreeMap;
+
+use wattle_core::{
+    Interface, Locality,
+    inventory::{LinkState, LinkStatus},
+};
+
+use crate::{commands::link::links, exit::Exit, output::Table, session::Session};
+
+pub(super) async fn show(session: &Session) -> anyhow::Result<Exit> {
+    let mut seen = BTreeMap::new();
+    for host in session.hosts().await? {
+        for link in links(session, &host).await? {
+            // Each host tells how a link is with it; the one where it is active says most.
+            let key = link.link.key();
+            let active = matches!(link.state, LinkState::Active { .. });
+            if active || !seen.contains_key(&key) {
+                seen.insert(key, link);
+            }
+        }
+    }
+    let links: Vec<LinkStatus> = seen.into_values().collect();
+    session.output.answer(&links, || as_text(&links));
+    Ok(Exit::Ok)
+}
+
+fn as_text(links: &[LinkStatus]) -> String {
+    let mut table = Table::new(&["SOURCE", "TARGET", "INTERFACES", "NAME", "LOCALITY", "STATE"]);
+    for status in links {
+        let link = &status.link;
+        table.row([
+            link.source.id.to_string(),
+            link.target.id.to_string(),
+            interfaces(&link.interfaces),
+            link.name.to_string(),
+            match link.locality {
+                Locality::Any => "any",
+                Locality::Local => "local",
+                Locality::Remote => "remote",
+            }
+            .to_owned(),
+            state(&status.state),
+        ]);
+    }
+    table.or("no links; put one: wattle link put SOURCE TARGET INTERFACE")
+}
+
+fn interfaces(interfaces: &[Interface]) -> String {
+    let names: Vec<&str> = interfaces.iter().map(Interface::as_str).collect();
+    names.join("\n")
+}
+
+fn state(state: &LinkState) -> String {
+    match state {
+        LinkState::Active { url, local } => {
+            let taken = if *local { " (local)" } else { " (remote)" };
+            match url {
+                Some(url) => format!("active at {url}{taken}"),
+                None => format!("active{taken}"),
+            }
+        }
+        LinkState::Waiting { missing } => format!("waiting for {missing}"),
+        LinkState::Denied { reason } => format!("denied: {reason}"),
+        LinkState::Failed { reason } => format!("failed: {reason}"),
+    }
+}

@@ -1,0 +1,64 @@
+//! `wattle host`: a host in this process, until it is told to stop.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use tracing::info;
+
+use super::Context;
+use crate::{
+    exit::Exit,
+    hosting::{self, Given, HostOptions, Identity, Signals, telemetry},
+    project::{Project, file},
+    session,
+};
+
+/// Run a host in the foreground, against a NATS that is there
+///
+/// On another device it makes its own key and prints the one command that admits it.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  wattle host                                                   # in a project: its NATS, its account
+  wattle host --nats-url nats://10.0.0.5:4222 --trust O… --token host.jwt --label room=kitchen")]
+pub(crate) struct HostArgs {
+    #[command(flatten)]
+    options: HostOptions,
+    /// An operator or account to trust; repeatable [default: the project's operator]
+    #[arg(long, value_name = "KEY")]
+    trust: Vec<String>,
+    /// The token that admits this host (see `wattle claims sign host`)
+    #[arg(long, value_name = "FILE")]
+    token: Option<PathBuf>,
+    /// Started by `wattle up -d`
+    #[arg(long, hide = true)]
+    detached: bool,
+}
+
+pub(crate) async fn run(context: &Context, args: HostArgs) -> anyhow::Result<Exit> {
+    if args.detached {
+        // Away from the terminal: its Ctrl-C and its closing are not meant for us. Fails only if we lead a group already.
+        let _ = rustix::process::setsid();
+    }
+    let mut signals = Signals::new()?;
+    let logbook = telemetry::init(&args.options.log, true)?;
+    let project = Project::find_or_create(&context.global, context.output)?;
+    let lattice_file = project.lattice()?;
+    let nats = session::nats(&context.global, &lattice_file, &project)?;
+    let lattice = context.global.lattice.clone().unwrap_or_else(|| lattice_file.name());
+    let given = Given {
+        name: args.options.name.as_ref(),
+        token: args.token.as_deref().map(token).transpose()?,
+        trust: &args.trust,
+    };
+    let identity = Identity::establish(&project, lattice, given, context.output)?;
+    let name = identity.name.clone();
+    let host = Box::pin(hosting::start(&project, identity, &args.options, &nats, logbook)).await?;
+    info!(%name, host = %host.key(), nats = %nats.url, "host started");
+    host.serve(&mut signals).await?;
+    Ok(Exit::Ok)
+}
+
+fn token(path: &Path) -> anyhow::Result<String> {
+    file::read_small(path)?.with_context(|| format!("no file {}", path.display()))
+}

@@ -1,0 +1,149 @@
+//! `wattle inspect`: what a file, a token, or something that runs says about itself, and whether that holds.
+
+use std::{
+    fmt::Write,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::Value;
+use wattle_claims::Trust;
+use wattle_core::EntityId;
+
+use super::Context;
+use crate::{
+    describe::{Description, TokenDescription, describe, looks_like_token},
+    exit::Exit,
+    problem::Problem,
+    project::{Project, keys::Role},
+    session::{Standing, entities::nothing_runs_under},
+    signing::provider::read,
+};
+
+/// The most bytes that are read from stdin.
+const STDIN_LEN_MAX: u64 = wattle_lattice::ARTIFACT_LEN_MAX as u64;
+
+/// Show claims, imports, exports, hashes and the chain of trust
+///
+/// Takes a component, a provider artifact, a token, or the id of something that runs. Nothing is believed: what does not hold
+/// says so, with the reason.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  wattle inspect build/counter.signed.wasm
+  wattle inspect .wattle/keys/user.jwt
+  wattle inspect counter               # what runs under this id")]
+pub(crate) struct InspectArgs {
+    /// A file, a token, - for stdin, or an id
+    #[arg(value_name = "WHAT")]
+    what: String,
+}
+
+pub(crate) async fn run(context: &Context, args: InspectArgs) -> anyhow::Result<Exit> {
+    let bytes = match bytes(&args.what)? {
+        Some(bytes) => bytes,
+        None => running(context, &args.what).await?,
+    };
+    let trust = trust(context)?;
+    let described = describe(&bytes, trust.as_ref()).with_context(|| args.what.clone())?;
+    context.output.answer(&described, || as_text(&described));
+    Ok(Exit::Ok)
+}
+
+/// A file's, a token's or stdin's bytes; `None` if it is none of these.
+pub(super) fn bytes(what: &str) -> anyhow::Result<Option<Vec<u8>>> {
+    if what == "-" {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().take(STDIN_LEN_MAX).read_to_end(&mut bytes).context("stdin")?;
+        return Ok(Some(bytes));
+    }
+    if looks_like_token(what) {
+        return Ok(Some(what.as_bytes().to_vec()));
+    }
+    let path = PathBuf::from(what);
+    if path.is_file() { read(&path).map(Some) } else { Ok(None) }
+}
+
+/// The artifact of what runs under an id.
+async fn running(context: &Context, what: &str) -> anyhow::Result<Vec<u8>> {
+    let no_file = || Problem::new(Exit::NotFound, format!("no file {}", Path::new(what).display()));
+    let id: EntityId = what.parse().map_err(|_| no_file())?;
+    let session = context.session().await.map_err(|error| {
+        error.context(format!("there is no file {what}, and to look for what runs under this id"))
+    })?;
+    let inventories = session.inventories().await?;
+    let actors = inventories.iter().flat_map(|host| &host.actors).map(|a| (&a.id, a.artifact));
+    let providers =
+        inventories.iter().flat_map(|host| &host.providers).map(|p| (&p.id, p.artifact));
+    let found = actors.chain(providers).find(|(found, _)| **found == id);
+    let (_, digest) = found.ok_or_else(|| nothing_runs_under(&id, &inventories))?;
+    Ok(session.lattice.artifacts().await?.get(&digest).await?)
+}
+
+/// Whom the project trusts; without a project nothing can hold, and nothing is said about it.
+pub(super) fn trust(context: &Context) -> anyhow::Result<Option<Trust>> {
+    let Some(project) = Project::find(&context.global)? else { return Ok(None) };
+    let Ok(token) = project.keys().token(Role::User) else { return Ok(None) };
+    let lattice = context.global.lattice.clone().map_or_else(|| Ok(project.lattice()?.name()), Ok);
+    let lattice = lattice.map_err(|error: anyhow::Error| error)?;
+    Ok(Some(Standing::of(&token, &lattice)?.trust))
+}
+
+/// A description for people.
+pub(super) fn as_text(described: &Description) -> String {
+    let mut text = String::new();
+    line(&mut text, "what", described.what);
+    if let Some(token) = &described.token {
+        token_lines(&mut text, token);
+    }
+    let content = &described.content;
+    for (what, interfaces) in [("imports", &content.imports), ("exports", &content.exports)] {
+        if let Some(interfaces) = interfaces {
+            line(&mut text, what, &interfaces.join("\n             "));
+        }
+    }
+    if let Some(hash) = content.hash {
+        line(&mut text, "hash", &hash.to_string());
+    }
+    for (platform, binary) in &content.binaries {
+        line(&mut text, "binary", &format!("{platform}, {} bytes, {}", binary.bytes, binary.hash));
+    }
+    if let Some(digest) = content.digest {
+        line(&mut text, "artifact", &digest.to_string());
+    }
+    let verdict = match (described.holds, &described.problem) {
+        (Some(true), _) => "yes".to_owned(),
+        (_, Some(problem)) => format!("no: {problem}"),
+        _ => "not checked: no project here says whom to trust".to_owned(),
+    };
+    line(&mut text, "holds", &verdict);
+    text
+}
+
+fn token_lines(text: &mut String, token: &TokenDescription) {
+    line(text, "token", &format!("{} {}", token.kind, token.id));
+    line(text, "subject", &token.subject);
+    line(text, "issuer", &token.issuer);
+    line(text, "audience", &token.audience);
+    line(text, "issued", &token.issued_at);
+    if let Some(not_before) = &token.not_before {
+        line(text, "not before", not_before);
+    }
+    line(text, "expires", token.expires.as_deref().unwrap_or("never"));
+    for step in &token.chain {
+        let name = step.name.as_deref().unwrap_or("");
+        let expires = step.expires.as_ref().map(|at| format!(", expires {at}")).unwrap_or_default();
+        line(text, "hangs on", &format!("{} {name} {}{expires}", step.kind, step.subject));
+    }
+    line(text, "claims", &claims(&token.body));
+}
+
+fn claims(body: &Value) -> String {
+    let pretty = serde_json::to_string_pretty(body).unwrap_or_default();
+    pretty.replace('\n', "\n             ")
+}
+
+fn line(text: &mut String, what: &str, value: &str) {
+    let _ = writeln!(text, "{what:<12} {value}"); // writing to a String cannot fail
+}

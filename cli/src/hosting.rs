@@ -1,0 +1,123 @@
+//! Running a host in this process: who it is, what it is told, and how it ends. `wattle host` and `wattle up` do the same.
+
+mod identity;
+mod signals;
+pub(crate) mod telemetry;
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use clap::Args;
+use tracing::info;
+use wattle_core::{HostKey, Name};
+use wattle_host::{Host, HostConfig, LogBook};
+
+use crate::{
+    args::value,
+    project::{
+        Project,
+        lattice_file::{Nats, RunningHost},
+        process::Process,
+    },
+};
+
+pub(crate) use identity::{Given, Identity};
+pub(crate) use signals::Signals;
+
+/// What a host is told on the command line.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct HostOptions {
+    /// The host's friendly name [default: the machine's name]
+    #[arg(long, env = "WATTLE_HOST_NAME")]
+    pub(crate) name: Option<Name>,
+    /// A label, for placing things; repeatable
+    #[arg(long, value_name = "KEY=VALUE", value_parser = value::pair)]
+    pub(crate) label: Vec<(String, String)>,
+    /// Where secrets are read from: one file per secret
+    #[arg(long, value_name = "FOLDER", env = "WATTLE_SECRETS_DIR")]
+    pub(crate) secrets_dir: Option<PathBuf>,
+    /// How long calls under way may take when the host stops
+    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = value::duration)]
+    pub(crate) grace: Duration,
+    /// Threads that carry calls [default: one per core]
+    #[arg(long)]
+    pub(crate) lanes: Option<usize>,
+    /// What is logged, by the host and its providers: a tracing filter
+    #[arg(long, default_value = "info", value_name = "FILTER", env = "WATTLE_LOG")]
+    pub(crate) log: String,
+}
+
+impl HostOptions {
+    /// The same options for a host in another process.
+    pub(crate) fn as_arguments(&self) -> Vec<String> {
+        let mut arguments =
+            vec![format!("--grace={}ms", self.grace.as_millis()), format!("--log={}", self.log)];
+        arguments.extend(self.name.iter().map(|name| format!("--name={name}")));
+        arguments.extend(self.label.iter().map(|(key, value)| format!("--label={key}={value}")));
+        arguments.extend(self.lanes.iter().map(|lanes| format!("--lanes={lanes}")));
+        let secrets = self.secrets_dir.iter();
+        arguments.extend(secrets.map(|folder| format!("--secrets-dir={}", folder.display())));
+        arguments
+    }
+}
+
+/// A host in this process.
+pub(crate) struct Running {
+    host: Host,
+    project: Project,
+}
+
+/// Starts a host and writes into the project's `lattice.json` that it runs.
+pub(crate) async fn start(
+    project: &Project,
+    identity: Identity,
+    options: &HostOptions,
+    nats: &Nats,
+    logbook: Arc<LogBook>,
+) -> anyhow::Result<Running> {
+    let name = identity.name.clone();
+    let config = HostConfig {
+        lattice: identity.lattice,
+        name: identity.name,
+        key: identity.key,
+        token: identity.token,
+        operators: identity.operators,
+        accounts: identity.accounts,
+        data_dir: project.host_dir(),
+        nats: nats.options(&format!("wattle-host {name}")),
+        labels: options.label.iter().cloned().collect::<BTreeMap<_, _>>(),
+        secrets_dir: options.secrets_dir.clone(),
+        grace: options.grace,
+        lanes: options.lanes,
+        log: options.log.clone(),
+        logbook,
+    };
+    let host = Box::pin(Host::start(config)).await.context("start the host")?;
+    let mut file = project.lattice()?;
+    let process = Process::own();
+    file.host = Some(RunningHost { key: host.key().clone(), name, process });
+    project.save(&file)?;
+    Ok(Running { host, project: project.clone() })
+}
+
+impl Running {
+    pub(crate) fn key(&self) -> &HostKey {
+        self.host.key()
+    }
+
+    /// Serves until a signal or a command says to stop, then drains. Returns the number of calls that were cut.
+    pub(crate) async fn serve(self, signals: &mut Signals) -> anyhow::Result<u32> {
+        tokio::select! {
+            signal = signals.next() => info!(signal, "stopping"),
+            () = self.host.stop_requested() => info!("stopping: a user said so"),
+        }
+        let cut = self.host.drain().await.cut_calls;
+        info!(cut_calls = cut, "stopped");
+        let mut file = self.project.lattice()?;
+        if file.host.as_ref().is_some_and(|host| host.process == Process::own()) {
+            file.host = None;
+            self.project.save(&file)?;
+        }
+        Ok(cut)
+    }
+}

@@ -1,0 +1,150 @@
+//! What goes to stdout (the answer) and to stderr (progress, notes, errors), as text or as JSON.
+
+mod table;
+
+use std::io::{IsTerminal, Write};
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+pub(crate) use table::{Table, wrap_key};
+
+use crate::problem::Report;
+
+/// How answers are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one JSON value on stdout (one per line for what streams).
+    Json,
+}
+
+/// Where a command's answer goes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Output {
+    format: Format,
+    quiet: bool,
+}
+
+impl Output {
+    pub(crate) fn new(format: Format, quiet: bool) -> Self {
+        Self { format, quiet }
+    }
+
+    pub(crate) fn is_json(self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// The command's answer: `json` for programs, `text` for people.
+    pub(crate) fn answer(self, json: &impl Serialize, text: impl FnOnce() -> String) {
+        match self.format {
+            Format::Json => {
+                let json = serde_json::to_string_pretty(json);
+                print_line(&json.expect("answers have no maps with unserialisable keys"));
+            }
+            Format::Text => {
+                let text = text();
+                if !text.is_empty() {
+                    print_line(text.trim_end());
+                }
+            }
+        }
+    }
+
+    /// One of many answers, each on a line of its own.
+    pub(crate) fn line(self, json: &impl Serialize, text: impl FnOnce() -> String) {
+        match self.format {
+            Format::Json => {
+                let json = serde_json::to_string(json);
+                print_line(&json.expect("answers have no maps with unserialisable keys"));
+            }
+            Format::Text => print_line(&text()),
+        }
+    }
+
+    /// Bytes as they are.
+    pub(crate) fn bytes(self, bytes: &[u8]) {
+        let mut stdout = std::io::stdout().lock();
+        let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
+        exit_when_closed(written);
+    }
+
+    /// Something worth knowing beside the answer.
+    pub(crate) fn note(self, text: &str) {
+        if !self.quiet {
+            eprintln!("{text}");
+        }
+    }
+
+    /// Says that `what` is under way; the step's end says how it went.
+    pub(crate) fn step(self, what: &str) -> Step {
+        Step::begin(what, self.quiet || (self.is_json() && !std::io::stderr().is_terminal()))
+    }
+
+    /// A failure, on stderr.
+    pub(crate) fn failed(self, report: &Report) {
+        match self.format {
+            Format::Json => {
+                let error = serde_json::json!({"error": {
+                    "kind": report.exit.as_str(),
+                    "message": report.message,
+                    "next": report.next,
+                }});
+                eprintln!("{error}");
+            }
+            Format::Text => {
+                eprintln!("error: {}", report.message);
+                if let Some(next) = &report.next {
+                    eprintln!("  next: {next}");
+                }
+            }
+        }
+    }
+}
+
+/// A step of a long command, on stderr: `starting nats-server … pid 4711 (0.2 s)`.
+#[must_use = "a step must be ended"]
+pub(crate) struct Step {
+    began: std::time::Instant,
+    silent: bool,
+    open: bool,
+}
+
+impl Step {
+    fn begin(what: &str, silent: bool) -> Self {
+        if !silent {
+            eprint!("{what} … ");
+        }
+        Self { began: std::time::Instant::now(), silent, open: true }
+    }
+
+    /// It is done, and this is what came of it.
+    pub(crate) fn done(mut self, result: &str) {
+        self.open = false;
+        if !self.silent {
+            eprintln!("{result} ({:.1} s)", self.began.elapsed().as_secs_f32());
+        }
+    }
+}
+
+impl Drop for Step {
+    fn drop(&mut self) {
+        if self.open && !self.silent {
+            eprintln!("failed");
+        }
+    }
+}
+
+fn print_line(text: &str) {
+    exit_when_closed(writeln!(std::io::stdout().lock(), "{text}"));
+}
+
+/// A reader that has seen enough (`wattle logs | head`) ends us quietly, as it ends every other tool.
+fn exit_when_closed(written: std::io::Result<()>) {
+    if let Err(error) = written {
+        let code = if error.kind() == std::io::ErrorKind::BrokenPipe { 0 } else { 1 };
+        std::process::exit(code);
+    }
+}
