@@ -83,12 +83,18 @@ impl<'a> Compact<'a> {
         wanted: TokenKind,
     ) -> Result<Payload<B>, TokenError> {
         let json = self.json()?;
-        let found = kind_of(&json)?;
-        if found != wanted {
-            return Err(TokenError::Kind { wanted, found });
+        let payload: Payload<B> = serde_json::from_slice(&json).map_err(|error| {
+            // A body of another kind is of another shape: the kind is the better reason.
+            match kind_of(&json) {
+                Ok(found) if found != wanted => TokenError::Kind { wanted, found },
+                _ => malformed(error),
+            }
+        })?;
+        match payload.typ {
+            found if found != wanted => Err(TokenError::Kind { wanted, found }),
+            _ if !is_id(&payload.jti) => Err(malformed("its id is not one")),
+            _ => Ok(payload),
         }
-        let payload: Payload<B> = serde_json::from_slice(&json).map_err(malformed)?;
-        if is_id(&payload.jti) { Ok(payload) } else { Err(malformed("its id is not one")) }
     }
 
     /// The kind it claims to be, unverified.

@@ -113,11 +113,25 @@ pub enum TokenError {
     },
 }
 
-/// Hostile text is quoted in errors, but never at length.
+/// Hostile text is quoted in errors, but never at length, and without what a terminal would obey.
 pub(crate) fn shortened(text: &str) -> String {
     const QUOTED_CHARS_MAX: usize = 80;
-    match text.char_indices().nth(QUOTED_CHARS_MAX) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", &text[..end]),
+    let harmless = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    let mut quoted: String = text.chars().take(QUOTED_CHARS_MAX).map(harmless).collect();
+    if text.chars().nth(QUOTED_CHARS_MAX).is_some() {
+        quoted.push('…');
+    }
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quoted_text_is_short_and_harmless() {
+        assert_eq!(shortened("plain ä"), "plain ä");
+        assert_eq!(shortened("a\u{1b}[2J\n"), "a\u{fffd}[2J\u{fffd}");
+        assert_eq!(shortened(&"ä".repeat(81)), format!("{}…", "ä".repeat(80)));
     }
 }

@@ -2,8 +2,10 @@
 
 use std::{fmt, marker::PhantomData};
 
+use serde::Serialize;
+
 use crate::{
-    Audience, Body, Timestamp, TokenError, TokenKind, Trust, Verified,
+    Audience, Body, ChainStep, Timestamp, TokenError, TokenKind, Trust, Verified, chain,
     compact::{self, Payload},
 };
 
@@ -14,7 +16,8 @@ pub struct Signed<B> {
 }
 
 /// What a token says.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct Claims<B> {
     /// The token's id (`jti`).
     pub id: String,
@@ -55,6 +58,14 @@ impl<B: Body> Signed<B> {
     pub fn peek(&self) -> Result<Claims<B>, TokenError> {
         let parts = compact::split(&self.text)?;
         compact::leaf(&parts).payload(B::KIND).map(Claims::from)
+    }
+
+    /// The leaf and its issuers, **unverified**: for showing, never for deciding.
+    pub fn peek_chain(&self) -> Result<Vec<ChainStep>, TokenError> {
+        let parts = compact::split(&self.text)?;
+        let leaf: Payload<B> = compact::leaf(&parts).payload(B::KIND)?;
+        let issuers = chain::issuers(&parts[1..], &leaf.iss)?;
+        Ok([ChainStep::of(&leaf, leaf.body.name())].into_iter().chain(issuers.steps).collect())
     }
 
     /// Checks every token of the text (signature, issuer, audience, time, revocation) and that the chain reaches a trusted key.

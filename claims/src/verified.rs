@@ -2,10 +2,11 @@
 
 use std::ops::Deref;
 
-use wattle_core::{AccountKey, UserKey};
+use serde::{Serialize, de::IgnoredAny};
+use wattle_core::{AccountKey, UserKey, control::Command};
 
 use crate::{
-    About, Audience, Body, Claims, Timestamp, TokenError, TokenKind, Trust, UnderAccount,
+    About, Audience, Body, Claims, Right, Timestamp, TokenError, TokenKind, Trust, UnderAccount,
     UserClaims,
     chain::{self, Issuers},
     compact::{self, Payload},
@@ -22,7 +23,8 @@ pub struct Verified<B> {
 }
 
 /// One token of a chain.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct ChainStep {
     /// What it is.
     pub kind: TokenKind,
@@ -45,12 +47,14 @@ pub struct ChainStep {
 }
 
 impl<B: Body> Verified<B> {
-    /// Verifies a text. What is cheap comes first: only a chain that names a trusted key costs the time of signatures.
+    /// Verifies a text. What is cheap comes first: only a chain that names a trusted key costs the time of signatures, and only
+    /// behind right signatures is the body read.
     pub(crate) fn check(text: &str, trust: &Trust, now: Timestamp) -> Result<Self, TokenError> {
         let parts = compact::split(text)?;
-        let leaf: Payload<B> = compact::leaf(&parts).payload(B::KIND)?;
+        let part = compact::leaf(&parts);
+        let leaf: Payload<IgnoredAny> = part.payload(B::KIND)?;
         let Issuers { steps, user } = chain::issuers(&parts[1..], &leaf.iss)?;
-        let mut chain = vec![ChainStep::of(&leaf, leaf.body.name())];
+        let mut chain = vec![ChainStep::of(&leaf, None)];
         chain.extend(steps);
 
         trust.anchor(&chain)?;
@@ -64,9 +68,12 @@ impl<B: Body> Verified<B> {
         }
         let account = chain::account(&chain);
         trust.check(&chain, account.as_ref(), now)?;
-        let (subject, issuer) = (leaf.sub.as_str(), leaf.iss.as_str());
-        leaf.body.check(&About { subject, issuer, account: account.as_ref() })?;
-        Ok(Self { claims: leaf.into(), chain, account, user, text: text.into() })
+
+        let claims = Claims::from(part.payload::<B>(B::KIND)?);
+        let (subject, issuer) = (claims.subject.as_str(), claims.issuer.as_str());
+        claims.body.check(&About { subject, issuer, account: account.as_ref() })?;
+        chain[0].name = claims.body.name().map(str::to_owned);
+        Ok(Self { claims, chain, account, user, text: text.into() })
     }
 
     /// The user token's claims, if a user signed.
@@ -106,6 +113,13 @@ impl<B: UnderAccount> Verified<B> {
         self.account
             .as_ref()
             .expect("the kinds of tokens under an account are verified to have one")
+    }
+}
+
+impl Verified<Command> {
+    /// Whether who commands has this right: a user by the user's token, the account itself by being the account.
+    pub fn may(&self, right: Right) -> bool {
+        self.user().is_none_or(|user| user.rights.contains(&right))
     }
 }
 

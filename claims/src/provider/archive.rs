@@ -18,8 +18,11 @@ const SIZE: std::ops::Range<usize> = 124..135;
 /// The most files: claims, and a binary for each platform there may ever be.
 const FILES_MAX: usize = 64;
 
+/// A file's name and its bytes.
+pub(super) type File<'a> = (&'a str, &'a [u8]);
+
 /// The archive of these files.
-pub(super) fn write(files: &[(&str, &[u8])]) -> Result<Vec<u8>, ArtifactError> {
+pub(super) fn write(files: &[File<'_>]) -> Result<Vec<u8>, ArtifactError> {
     let padded = |bytes: &[u8]| bytes.len().next_multiple_of(BLOCK_LEN);
     let len = files.iter().map(|(_, bytes)| BLOCK_LEN + padded(bytes)).sum::<usize>() + END_LEN;
     if len > ARTIFACT_LEN_MAX {
@@ -41,7 +44,7 @@ pub(super) fn write(files: &[(&str, &[u8])]) -> Result<Vec<u8>, ArtifactError> {
 }
 
 /// The files of an archive, in its order.
-pub(super) fn read(archive: &[u8]) -> Result<Vec<(&str, &[u8])>, ArtifactError> {
+pub(super) fn read(archive: &[u8]) -> Result<Vec<File<'_>>, ArtifactError> {
     if archive.len() > ARTIFACT_LEN_MAX {
         return Err(ArtifactError::TooLarge { len: archive.len() });
     }
@@ -64,7 +67,7 @@ pub(super) fn read(archive: &[u8]) -> Result<Vec<(&str, &[u8])>, ArtifactError> 
 }
 
 /// The first file of an archive, and what is behind it. None unless it is written just as we would write it.
-fn next(archive: &[u8]) -> Option<((&str, &[u8]), &[u8])> {
+fn next(archive: &[u8]) -> Option<(File<'_>, &[u8])> {
     let (found, rest) = archive.split_at_checked(BLOCK_LEN)?;
     let name_len = found.iter().position(|byte| *byte == 0)?;
     let name = std::str::from_utf8(&found[..name_len]).ok()?;
@@ -122,7 +125,7 @@ mod tests {
         fn files_survive_the_trip(
             files in prop::collection::vec(("[a-z_][a-z0-9_-]{0,20}", prop::collection::vec(any::<u8>(), 0..2_000)), 0..5)
         ) {
-            let files: Vec<(&str, &[u8])> =
+            let files: Vec<File<'_>> =
                 files.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
             let archive = write(&files).expect("small");
             prop_assert_eq!(read(&archive).expect("our own"), files);

@@ -36,7 +36,7 @@ fn a_token_for_all_lattices_of_the_operator_is_taken() {
 fn a_token_for_another_operator_is_refused() {
     let authority = Authority::new();
     let found = audience(&KeyPair::generate(KeyKind::Operator));
-    let signed = link_for(&authority, found.clone());
+    let signed = link_for(&authority, found);
     for trust in [authority.trust(), authority.direct_trust()] {
         // Where only the account is trusted, the chain still has to agree with itself.
         let error = signed.verify(&trust, NOW).unwrap_err();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wattle_claims::{SignError, TokenError, TokenKind};
+use wattle_claims::{Right, SignError, TokenError, TokenKind};
 use wattle_core::{
     CallError, Digest,
     beat::Beat,
@@ -46,6 +46,19 @@ fn a_command_survives_the_trip() {
         let verified = signed.verify(&authority.trust(), NOW).unwrap();
         assert_eq!(verified.body, command);
         assert_eq!(verified.subject, authority.host.public());
+    }
+}
+
+#[test]
+fn a_user_commands_by_right_and_an_account_by_itself() {
+    let authority = Authority::new();
+    let rights = [Right::Control, Right::Invoke];
+    for (issuer, has) in
+        [(authority.as_user(), [true, false]), (authority.as_account(), [true, true])]
+    {
+        let draft = authority.draft(authority.host.public(), Command::GetInventory);
+        let verified = draft.sign(issuer, NOW).unwrap().verify(&authority.trust(), NOW).unwrap();
+        assert_eq!(rights.map(|right| verified.may(right)), has);
     }
 }
 

@@ -22,6 +22,7 @@ fn a_link_of_a_user_hangs_on_user_account_and_operator() {
     let names: Vec<_> = verified.chain().iter().map(|step| step.name.as_deref()).collect();
     assert_eq!(names, [None, Some("the user"), Some("the account"), Some("the operator")]);
     assert_eq!(verified.text(), signed.text());
+    assert_eq!(verified.chain(), signed.peek_chain().unwrap());
     assert_eq!(peek_kind(signed.text()), Ok(TokenKind::Link));
     assert_eq!(*verified, signed.peek().unwrap());
 }
@@ -162,7 +163,7 @@ fn tokens_out_of_order_missing_or_repeated_are_refused() {
 fn a_chain_is_bounded_in_tokens_and_bytes() {
     let authority = Authority::new();
     let token = authority.operator_token.as_str();
-    let deep = vec![token; CHAIN_MAX + 1].join("~");
+    let deep = [token; CHAIN_MAX + 1].join("~");
     assert_eq!(Signed::<LinkRecord>::parse(&deep).unwrap_err(), TokenError::TooDeep);
     let endless = "~".repeat(TOKEN_LEN_MAX);
     assert_eq!(Signed::<LinkRecord>::parse(&endless).unwrap_err(), TokenError::TooDeep);

@@ -227,6 +227,21 @@ fn claims_that_are_not_what_they_should_be_are_refused() {
 }
 
 #[test]
+fn a_body_is_read_behind_a_right_signature_only() {
+    let authority = Authority::new();
+    let trust = authority.trust();
+    let command =
+        || authority.payload(&authority.user, &authority.host.public(), Command::GetInventory);
+    let mut payload = command();
+    payload["body"] = serde_json::json!({"no": ["such", "command"]});
+    let text = |key| format!("{}~{}", forge(HEADER, &payload, key), authority.user_token);
+    let error = verify::<Command>(&text(&authority.host), &trust, NOW).unwrap_err();
+    assert_eq!(error, TokenError::Signature { of: TokenKind::Command });
+    let error = verify::<Command>(&text(&authority.user), &trust, NOW).unwrap_err();
+    assert!(matches!(error, TokenError::Malformed(_)), "{error}");
+}
+
+#[test]
 fn names_cannot_play_with_a_terminal() {
     let authority = Authority::new();
     let operator = &authority.operator;

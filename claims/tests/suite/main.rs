@@ -8,6 +8,7 @@ mod authority;
 mod bodies;
 mod chains;
 mod forgeries;
+mod golden;
 mod issuers;
 mod modules;
 mod providers;
