@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::TcpListener;
 use wattle_lattice::{Auth, ConnectError, ConnectOptions, Lattice};
 
-use crate::scene::{Scene, shop, to, until_connected};
+use crate::scene::{Scene, host, shop, to, until_connected};
 
 async fn refused(options: &ConnectOptions) -> ConnectError {
     Lattice::connect(shop(), options).await.expect_err("nobody to connect to")
@@ -77,4 +78,18 @@ async fn a_second_address_serves_when_the_first_is_dead() {
     let mut options = scene.nats.options();
     options.servers.insert(0, "nats://127.0.0.1:1".to_owned());
     Lattice::connect(shop(), &options).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_freezes_is_noticed_and_used_again_when_it_thaws() {
+    let scene = Scene::start().await;
+    let lattice = scene.connect().await;
+    let _server = lattice.serve_control(host('A'), |token| async move { Some(token) });
+    let pid = Pid::from_raw(scene.nats.pid().try_into().unwrap()).unwrap();
+    kill_process(pid, Signal::STOP).unwrap();
+    until_connected(&lattice, false).await;
+    kill_process(pid, Signal::CONT).unwrap();
+    until_connected(&lattice, true).await;
+    let answer = lattice.command(&host('A'), "x", Duration::from_secs(10)).await;
+    assert_eq!(answer.unwrap(), "x");
 }

@@ -4,6 +4,7 @@
 mod artifacts;
 mod connecting;
 mod control;
+mod given;
 mod records;
 mod said;
 mod scene;
