@@ -35,11 +35,16 @@ impl Trust {
     ) -> Result<(), TokenError> {
         self.anchor(chain)?;
         let operator = chain.first().map(|leaf| &leaf.audience.operator);
+        // A list of revocations does not end: else what it took back would hold again under its issuer's renewed token.
+        let ends = chain.first().is_some_and(|leaf| leaf.kind != TokenKind::Revocations);
         for step in chain {
             if !self.is_meant(step) || Some(&step.audience.operator) != operator {
                 return Err(TokenError::Audience { found: step.audience.clone() });
             }
-            step.check_time(now)?;
+            step.check_start(now)?;
+            if ends {
+                step.check_end(now)?;
+            }
         }
         self.revocations.check(chain, account)
     }
@@ -68,16 +73,20 @@ impl Trust {
 }
 
 impl ChainStep {
-    /// Whether the token's time has come and is not over.
-    fn check_time(&self, now: Timestamp) -> Result<(), TokenError> {
-        let of = self.kind;
-        if let Some(at) = self.expires.filter(|at| at.plus(LEEWAY) <= now) {
-            return Err(TokenError::Expired { of, at });
-        }
+    /// Whether the token's time has come.
+    fn check_start(&self, now: Timestamp) -> Result<(), TokenError> {
         // A token from the future would outlive its revocation.
         let starts = self.not_before.max(Some(self.issued_at));
         match starts.filter(|at| *at > now.plus(LEEWAY)) {
-            Some(at) => Err(TokenError::NotYetValid { of, at }),
+            Some(at) => Err(TokenError::NotYetValid { of: self.kind, at }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether its time is not over.
+    fn check_end(&self, now: Timestamp) -> Result<(), TokenError> {
+        match self.expires.filter(|at| at.plus(LEEWAY) <= now) {
+            Some(at) => Err(TokenError::Expired { of: self.kind, at }),
             None => Ok(()),
         }
     }

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{About, Body, TokenError, TokenKind, body::subject_error};
 
-/// Everything that an account or operator ever revoked; subject: its own key. It only grows: there is no tombstone of it.
+/// Everything that an account or operator ever revoked; subject: its own key. It only grows: there is no tombstone of it,
+/// and it does not expire, nor with the chain that it was signed under.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Revocations {

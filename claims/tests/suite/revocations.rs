@@ -3,7 +3,7 @@ use wattle_claims::{
     Timestamp, TokenError, Trust, UserClaims, Verified, module::digest,
 };
 
-use crate::authority::{Authority, NOW, after};
+use crate::authority::{Authority, NOW, after, before};
 
 /// The trust with a list in it that revokes these things as of `at`.
 fn revoking(
@@ -191,4 +191,30 @@ fn a_list_does_not_take_itself_back() {
     assert!(matches!(authority.signed_link().verify(&trust, NOW), Err(TokenError::Revoked { .. })));
     let again = list(&trust, authority.as_account(), &authority, 2, &[]);
     assert_eq!(again.issuer, account);
+}
+
+#[test]
+fn a_list_outlives_the_chain_that_it_was_signed_under() {
+    let authority = Authority::new();
+    let claims = AccountClaims { name: "a".into() };
+    let mut draft = authority.draft(authority.account.public(), claims);
+    draft.expires = Some(after(10));
+    let short_lived = draft.sign(authority.as_operator(), NOW).unwrap();
+    let issuer = Issuer { key: &authority.account, token: Some(short_lived.text()) };
+    let user = authority.user.public();
+    let revoked = [(user, NOW.as_secs())].into();
+    let list = authority
+        .draft(authority.account.public(), Revocations { generation: 1, revoked })
+        .sign(issuer, NOW)
+        .unwrap();
+
+    // A host that boots after the account's token was renewed still knows what was taken back.
+    let mut trust = authority.trust();
+    let late = after(1_000_000);
+    trust.revocations.insert(&list.verify(&trust, late).unwrap());
+    assert!(matches!(
+        authority.signed_link().verify(&trust, late),
+        Err(TokenError::Revoked { .. })
+    ));
+    assert!(list.verify(&trust, before(61)).is_err(), "but it does have a beginning");
 }
