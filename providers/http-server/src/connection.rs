@@ -112,7 +112,6 @@ async fn serve_http(
     } else {
         let mut builder = http1::Builder::new();
         builder
-            .pipeline_flush(true)
             .max_buf_size(BUFFER_LEN_MAX)
             .max_header_size(settings.head_len_max)
             .header_read_timeout(None); // see `drive`, which needs no timer per request

@@ -164,6 +164,7 @@ impl From<UploadFailure> for Refusal {
         match failure {
             UploadFailure::TooLarge => Self::BodyTooLarge,
             UploadFailure::Stalled => Self::BodyStalled,
+            UploadFailure::Gone => Self::BadRequest,
         }
     }
 }

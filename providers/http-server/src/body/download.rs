@@ -104,10 +104,12 @@ impl HttpBody for Download {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let known = match &self.content {
-            Content::Whole { bytes, .. } => Some(bytes.len() as u64),
-            Content::Stream { body, .. } => body.remaining(),
-        };
-        known.map_or_else(SizeHint::default, SizeHint::with_exact)
+        match &self.content {
+            Content::Whole { bytes, trailers: None } => SizeHint::with_exact(bytes.len() as u64),
+            // There may be trailers, and HTTP/1.1 has none behind a body whose length was said.
+            Content::Whole { trailers: Some(_), .. } | Content::Stream { .. } => {
+                SizeHint::default()
+            }
+        }
     }
 }

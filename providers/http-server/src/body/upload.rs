@@ -20,6 +20,8 @@ use super::stall::Stall;
 pub(crate) enum UploadFailure {
     TooLarge,
     Stalled,
+    /// The client went away, and nobody waits for an answer.
+    Gone,
 }
 
 /// Says when a body failed, so that the client is told at once and the call ends.
@@ -94,9 +96,11 @@ impl Upload {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
         match Pin::new(&mut self.body).poll_frame(cx) {
-            Poll::Ready(frame) => {
-                Poll::Ready(frame.map(|frame| frame.map_err(|_| StreamError::Interrupted)))
+            Poll::Ready(Some(Err(_))) => {
+                Poll::Ready(Some(Err(self.fail(UploadFailure::Gone, StreamError::Interrupted))))
             }
+            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(frame))),
+            Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => {
                 ready!(self.stall.poll(cx));
                 Poll::Ready(Some(Err(self.fail(UploadFailure::Stalled, StreamError::Idle))))

@@ -1,0 +1,66 @@
+//! Connections: idle ones end, too many are refused, and a drain lets requests finish.
+
+use std::time::Duration;
+
+use http::{Request, StatusCode};
+use tokio::time::timeout;
+use wattle_core::provider::{ToHost, ToProvider};
+
+use crate::{
+    client::{Client, Raw, empty, get},
+    host::Host,
+};
+
+const SOON: Duration = Duration::from_secs(10);
+
+#[tokio::test]
+async fn a_connection_that_sends_no_whole_head_is_closed() {
+    let host = Host::start_with(&[("idle_timeout_ms", "200")]).await;
+    let address = host.serve(1, &[]).await;
+    for start in ["", "G", "GET / HTTP/1.1\r\nhost:", "PRI * HTTP/2.0\r\n"] {
+        let mut raw = Raw::connect(address).await;
+        raw.send(start).await;
+        timeout(SOON, raw.rest()).await.unwrap_or_else(|_| panic!("open after {start:?}"));
+    }
+}
+
+#[tokio::test]
+async fn a_connection_between_two_requests_is_closed_when_idle_and_not_while_one_is_under_way() {
+    let host = Host::start_with(&[("idle_timeout_ms", "200")]).await;
+    let address = host.serve(1, &[("timeout_ms", "1500")]).await;
+    let mut raw = Raw::connect(address).await;
+    raw.send("GET /hang HTTP/1.1\r\nhost: test\r\n\r\n").await;
+    let answer = timeout(SOON, raw.rest()).await.expect("closed when idle");
+    assert!(answer.starts_with("HTTP/1.1 504 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_connection_too_many_is_told_to_come_back() {
+    let host = Host::start_with(&[("max_connections", "2")]).await;
+    let address = host.serve(1, &[]).await;
+    let mut first = Client::connect(address).await;
+    let mut second = Client::connect(address).await;
+    assert_eq!(
+        (first.get("/").await.status, second.get("/").await.status),
+        (StatusCode::OK, StatusCode::OK)
+    );
+    let answer = Raw::connect(address).await.rest().await;
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("retry-after: 1\r\n"));
+    assert_eq!(first.get("/").await.text(), "hello\n");
+}
+
+#[tokio::test]
+async fn a_drain_refuses_what_is_new_and_finishes_what_is_under_way() {
+    let host = Host::start().await;
+    let address = host.serve(1, &[("timeout_ms", "700")]).await;
+    let mut idle = Client::connect(address).await;
+    assert_eq!(idle.get("/").await.text(), "hello\n");
+    let busy = tokio::spawn(get(address, "/hang"));
+    host.actor.until(|calls| calls.begun == 2).await;
+    host.say(&ToProvider::Drain { grace_ms: 5_000 });
+    assert_eq!(timeout(SOON, host.hear()).await.expect("a drain ends"), ToHost::Drained);
+    assert_eq!(busy.await.expect("no panic").status, 504, "it was answered, not cut");
+    assert!(tokio::net::TcpStream::connect(address).await.is_err());
+    let request = Request::get("/").body(empty()).expect("a request");
+    assert!(idle.begin(request).await.is_err());
+}
