@@ -14,7 +14,7 @@ mod write;
 use std::{
     fmt,
     future::{Future, poll_fn},
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{Arc, atomic::Ordering::Relaxed},
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -99,10 +99,15 @@ impl Connection {
             let (reading, writing) = socket.into_split();
             let EndOnDrop(shared) = &end;
             let mut writer = AbortOnDrop(tokio::spawn(write::run(Arc::clone(shared), writing)));
+            let mut reader = pin!(read::run(Arc::clone(shared), reading, handler));
             let closed = tokio::select! {
-                closed = read::run(Arc::clone(shared), reading, handler) => closed,
+                closed = &mut reader => closed,
                 // The writing task does not panic, and nobody else aborts it.
-                closed = &mut writer.0 => closed.unwrap_or(Closed::Here),
+                closed = &mut writer.0 => match closed.unwrap_or(Closed::Here) {
+                    // What the other side said last is still to be read: why it went, perhaps.
+                    Closed::There => reader.await,
+                    closed => closed,
+                },
             };
             shared.fail(&closed);
             closed
@@ -176,6 +181,11 @@ impl Connection {
     /// Calls of this side that are not wholly over: not answered, or with bodies still under way.
     pub fn in_flight(&self) -> usize {
         self.shared.with(|state| state.calls.mine_len())
+    }
+
+    /// Calls of the other side that are not wholly over.
+    pub fn jobs(&self) -> usize {
+        self.shared.with(|state| state.calls.theirs_len())
     }
 
     /// What was counted so far.

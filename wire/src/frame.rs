@@ -268,4 +268,4 @@ const STREAM_ERRORS: [(u8, StreamError); 5] = [
 const STREAM_FAILED: u8 = 0;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

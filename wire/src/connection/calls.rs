@@ -109,6 +109,11 @@ impl Calls {
         self.mine.len()
     }
 
+    /// Calls of the other side that are not wholly over.
+    pub(super) fn theirs_len(&self) -> usize {
+        self.theirs_len
+    }
+
     /// Gives a new call of this side its number. The table was checked to have room.
     pub(super) fn insert_mine(
         &mut self,
@@ -133,12 +138,7 @@ impl Calls {
         self.mine.get_mut(place_of(number)).filter(|call| call.number == number)
     }
 
-    pub(super) fn insert_theirs(
-        &mut self,
-        number: u32,
-        incoming: Option<Incoming>,
-        max: usize,
-    ) -> Result<(), NoPlace> {
+    pub(super) fn insert_theirs(&mut self, number: u32, max: usize) -> Result<&mut Job, NoPlace> {
         let place = place_of(number);
         if self.theirs.get(place).is_some_and(Option::is_some) {
             return Err(NoPlace::Taken);
@@ -149,10 +149,9 @@ impl Calls {
         if self.theirs.len() <= place {
             self.theirs.resize_with(place + 1, || None);
         }
-        let streams = Streams { incoming, outgoing: None };
-        self.theirs[place] = Some(Job { number, task: None, answered: false, streams });
         self.theirs_len += 1;
-        Ok(())
+        let job = Job { number, task: None, answered: false, streams: Streams::default() };
+        Ok(self.theirs[place].insert(job))
     }
 
     pub(super) fn theirs(&mut self, number: u32) -> Option<&mut Job> {

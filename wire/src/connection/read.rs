@@ -1,6 +1,10 @@
 //! The task that reads: it takes all frames that came, hands each to whom it is for, and lets the others run.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    task::Waker,
+};
 
 use bytes::{Bytes, BytesMut};
 use tokio::{io::AsyncReadExt, net::unix::OwnedReadHalf, task::yield_now};
@@ -23,6 +27,10 @@ const READ_LEN: usize = 64 * 1024;
 /// Room for less than this is not worth a read.
 const READ_MIN: usize = 8 * 1024;
 
+/// Requests that are worked on in a row before others run, the task that writes their answers among them: each may take as long
+/// as an instance of an actor.
+const REQUESTS_PER_TURN: usize = 32;
+
 /// The other side did what no peer of this version does.
 struct Broken(&'static str);
 
@@ -34,37 +42,57 @@ pub(super) async fn run<H: Handler>(
 ) -> Closed {
     let mut buffer = BytesMut::new();
     loop {
+        match take_some(&shared, &handler, &mut buffer) {
+            Ok(Turn::Over) => {}
+            Ok(Turn::Spawned) => yield_now().await,
+            Ok(Turn::Full) => {
+                yield_now().await;
+                continue;
+            }
+            Err(closed) => return closed,
+        }
         if buffer.capacity() - buffer.len() < READ_MIN {
             buffer.reserve(READ_LEN);
         }
         match socket.read_buf(&mut buffer).await {
             Ok(0) => return Closed::There,
             Ok(_) => {}
+            // How a socket ends whose other end left something unread.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Closed::There,
             Err(error) => return Closed::Socket(error.kind()),
-        }
-        match take_all(&shared, &handler, &mut buffer) {
-            // What was spawned would else wait until the socket is empty, and under load it never is.
-            Ok(true) => yield_now().await,
-            Ok(false) => {}
-            Err(closed) => return closed,
         }
     }
 }
 
-/// Takes every whole frame off the buffer and says whether that spawned work.
-fn take_all<H: Handler>(
+/// How a turn at the buffer ended.
+enum Turn {
+    /// All whole frames are taken.
+    Over,
+    /// The same, and some spawned work, which would else wait until the socket is empty: under load it never is.
+    Spawned,
+    /// There may be more, but others are to run first.
+    Full,
+}
+
+/// Takes whole frames off the buffer.
+fn take_some<H: Handler>(
     shared: &Arc<Shared>,
     handler: &Arc<H>,
     buffer: &mut BytesMut,
-) -> Result<bool, Closed> {
+) -> Result<Turn, Closed> {
+    let mut requests = 0;
     let mut spawned = false;
     while let Some(frame) = frame::decode(buffer).map_err(|error| protocol(&error.to_string()))? {
+        requests += usize::from(matches!(frame, Frame::Request { .. }));
         spawned |= take(shared, handler, frame).map_err(|Broken(what)| protocol(what))?;
+        if requests == REQUESTS_PER_TURN {
+            return Ok(Turn::Full);
+        }
     }
     if shared.is_swamped() {
         return Err(protocol("it asks without reading the answers"));
     }
-    Ok(spawned)
+    Ok(if spawned { Turn::Spawned } else { Turn::Over })
 }
 
 fn protocol(what: &str) -> Closed {
@@ -103,11 +131,14 @@ fn request<H: Handler>(
     params: Bytes,
     attached: Attached,
 ) -> Result<bool, Broken> {
-    let (body, incoming) = receive(shared, CallRef::of_receiver(number), attached);
-    let placed =
-        shared.with(|state| state.calls.insert_theirs(number, incoming, shared.limits.calls_max));
+    let placed = shared.with(|state| {
+        let job = state.calls.insert_theirs(number, shared.limits.calls_max)?;
+        let (body, incoming) = receive(shared, CallRef::of_receiver(number), attached);
+        job.streams.incoming = incoming;
+        Ok(body)
+    });
     match placed {
-        Ok(()) => Ok(answer::start(shared, handler, number, Request { head, params, body })),
+        Ok(body) => Ok(answer::start(shared, handler, number, Request { head, params, body })),
         Err(NoPlace::Taken) => Err(Broken("it used a call's number twice")),
         Err(NoPlace::Full) => {
             shared.counters.overloaded.fetch_add(1, Relaxed);
@@ -118,7 +149,8 @@ fn request<H: Handler>(
     }
 }
 
-/// The body that came with a request or reply, and the end of it that frames are written into.
+/// The body that came with a request or reply, and the end of it that frames are written into. Only for a call that has its place:
+/// dropping the body of one that was refused would stop another's.
 fn receive(
     shared: &Arc<Shared>,
     call: CallRef,
@@ -144,8 +176,8 @@ fn reply(
     result: Bytes,
     attached: Attached,
 ) -> Result<(), Broken> {
-    let (body, incoming) = receive(shared, CallRef::of_sender(number), attached);
     answered(shared, number, |stream| {
+        let (body, incoming) = receive(shared, CallRef::of_sender(number), attached);
         *stream = incoming;
         Ok(Reply { result, body })
     })
@@ -156,7 +188,7 @@ fn answered(
     number: u32,
     answer: impl FnOnce(&mut Option<Incoming>) -> Result<Reply, CallError>,
 ) -> Result<(), Broken> {
-    let mut answer = Some(answer); // a late answer is dropped outside of the lock
+    let mut answer = Some(answer); // what is late is dropped outside of the lock
     let waker = shared.with(|state| {
         let Some(call) = state.calls.mine(number) else {
             shared.counters.late.fetch_add(1, Relaxed);
@@ -175,7 +207,7 @@ fn answered(
         Ok(Some((waker, None)))
     })?;
     if let Some((waiting, pump)) = waker {
-        waiting.into_iter().chain(pump).for_each(std::task::Waker::wake);
+        waiting.into_iter().chain(pump).for_each(Waker::wake);
     }
     Ok(())
 }
@@ -217,7 +249,7 @@ fn lose(shared: &Shared, call: CallRef) {
     });
     if let Some((incoming, outgoing)) = lost {
         incoming.pipe.finish(Err(StreamError::Lost));
-        outgoing.and_then(|outgoing| outgoing.pump).into_iter().for_each(std::task::Waker::wake);
+        outgoing.and_then(|outgoing| outgoing.pump).into_iter().for_each(Waker::wake);
     }
 }
 
@@ -251,7 +283,7 @@ fn credit(shared: &Shared, call: CallRef, more: u32) -> Result<(), Broken> {
         outgoing.credit = credit.ok_or(Broken("it gave more credit than the window"))?;
         Ok(outgoing.pump.take())
     })?;
-    pump.into_iter().for_each(std::task::Waker::wake);
+    pump.into_iter().for_each(Waker::wake);
     Ok(())
 }
 
@@ -264,7 +296,7 @@ fn cancel(shared: &Shared, call: CallRef) {
             outgoing
         });
         let pump = outgoing.and_then(|outgoing| outgoing.pump);
-        return pump.into_iter().for_each(std::task::Waker::wake);
+        return pump.into_iter().for_each(Waker::wake);
     }
     let Some(job) = shared.with(|state| state.calls.remove_theirs(call.number)) else { return };
     if let Some(task) = &job.task {

@@ -1,6 +1,8 @@
 mod bodies;
 mod calls;
 mod death;
+mod hostile;
+mod stress;
 
 use std::{
     future::Future,

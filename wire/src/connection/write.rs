@@ -46,8 +46,12 @@ async fn write_all(shared: &Shared, socket: &OwnedWriteHalf, output: &[u8]) -> R
                 socket.writable().await.map_err(|error| Closed::Socket(error.kind()))?;
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Err(Closed::There),
-            Err(error) => return Err(Closed::Socket(error.kind())),
+            Err(error) => {
+                return Err(match error.kind() {
+                    ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => Closed::There,
+                    kind => Closed::Socket(kind),
+                });
+            }
         }
     }
     Ok(())
