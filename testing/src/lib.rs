@@ -1,1 +1,47 @@
-//! Real lattices for tests.
+//! Real lattices for tests: the `wattle` binary, real hosts, providers and servers, in a temporary folder, all stopped on drop.
+//!
+//! ```no_run
+//! # async fn story() {
+//! use wattle_testing::{Guest, Lattice};
+//! let lattice = Lattice::start().await;
+//! let hello = lattice.serve(Guest::Hello, "hello").await;
+//! assert_eq!(hello.get("/").await.status, 200);
+//! # }
+//! ```
+//!
+//! It is for tests only, so what goes wrong here panics with its reason.
+
+mod client;
+mod components;
+mod insider;
+mod lattice;
+mod load;
+mod nats;
+mod process;
+mod programs;
+mod redis;
+mod said;
+mod signing;
+mod site;
+mod turn;
+mod wait;
+
+pub use client::{Connection, Response, http};
+pub use components::Guest;
+pub use insider::{Insider, event};
+pub use lattice::Lattice;
+pub use load::{Load, Shot, Shots};
+pub use nats::Nats;
+pub use process::Process;
+pub use programs::program;
+pub use redis::Redis;
+pub use said::Said;
+pub use signing::{Chain, Signing, read_chain};
+pub use site::Site;
+pub use turn::Turn;
+pub use wait::{eventually, free_port};
+
+/// `wasi:http/incoming-handler`.
+pub const HTTP: &str = "wasi:http/incoming-handler";
+/// The whole key-value contract.
+pub const KEY_VALUE: &str = "wasi:keyvalue/store,wasi:keyvalue/atomics,wasi:keyvalue/batch";

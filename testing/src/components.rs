@@ -1,0 +1,45 @@
+//! The components that tests run.
+
+use std::path::Path;
+
+use wattle_claims::module;
+
+/// A guest that `cargo xtask test` built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guest {
+    /// The example that says hello.
+    Hello,
+    /// The example that counts.
+    Counter,
+    /// A route for everything that a test wants an actor to do (`testing/guests`).
+    Kit,
+}
+
+impl Guest {
+    /// Its package's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hello => "http-hello",
+            Self::Counter => "keyvalue-counter",
+            Self::Kit => "kit",
+        }
+    }
+
+    /// The component without claims.
+    ///
+    /// # Panics
+    /// If it was not built.
+    pub fn component(self) -> Vec<u8> {
+        let folder = match self {
+            Self::Hello | Self::Counter => "../examples",
+            Self::Kit => "guests",
+        };
+        let name = self.name();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join(folder)
+            .join(format!("{name}/build/{name}.signed.wasm"));
+        let bytes = std::fs::read(&path)
+            .unwrap_or_else(|error| panic!("{}: {error}: run `cargo xtask test`", path.display()));
+        module::strip(&bytes).expect("what wattle build wrote is a component")
+    }
+}

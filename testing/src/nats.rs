@@ -1,0 +1,114 @@
+//! A nats-server that a test starts, kills and counts messages at.
+
+use std::{
+    fs,
+    net::TcpStream,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{Process, eventually, free_port, http, programs::installed};
+
+const START_MAX: Duration = Duration::from_secs(15);
+
+/// A running nats-server with JetStream; killed on drop.
+pub struct Nats {
+    folder: TempDir,
+    port: u16,
+    monitor: u16,
+    child: Option<Child>,
+}
+
+/// Messages that went through the server since it started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// From clients.
+    pub received: u64,
+    /// To clients.
+    pub sent: u64,
+}
+
+impl Nats {
+    /// Starts one on loopback, and returns when it answers.
+    pub async fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut nats = Self { folder, port: free_port(), monitor: free_port(), child: None };
+        nats.restart().await;
+        nats
+    }
+
+    /// `nats://…`, with a user and a password.
+    pub fn url(&self) -> String {
+        format!("nats://test:secret@127.0.0.1:{}", self.port)
+    }
+
+    /// Its process.
+    ///
+    /// # Panics
+    /// If it was killed.
+    pub fn process(&self) -> Process {
+        Process::new(self.child.as_ref().expect("nats-server runs").id())
+    }
+
+    /// Kills it; what JetStream wrote stays.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself.
+            let _: Result<(), std::io::Error> = child.kill();
+            let _: Result<_, std::io::Error> = child.wait();
+        }
+    }
+
+    /// Starts it again on the same port with what it kept, and returns when it answers.
+    pub async fn restart(&mut self) {
+        self.kill();
+        let config = self.folder.path().join("nats.conf");
+        let (port, monitor, store) = (self.port, self.monitor, self.folder.path().join("store"));
+        let text = format!(
+            "host: 127.0.0.1\nport: {port}\nhttp: \"127.0.0.1:{monitor}\"\n\
+             jetstream {{ store_dir: {store:?} }}\n\
+             authorization {{ user: test, password: secret }}\n"
+        );
+        fs::write(&config, text).expect("the configuration is written");
+        let log = fs::File::create(self.folder.path().join("nats.log")).expect("a log");
+        let child = Command::new(installed("nats-server"))
+            .arg("-c")
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("nats-server starts");
+        self.child = Some(child);
+        eventually("nats-server answers", START_MAX, async || {
+            TcpStream::connect(("127.0.0.1", port)).ok()?;
+            self.monitored("/healthz").await.filter(|health| health["status"] == "ok").map(drop)
+        })
+        .await;
+    }
+
+    /// What it counted.
+    ///
+    /// # Panics
+    /// If it does not answer.
+    pub async fn counts(&self) -> Counts {
+        let varz = self.monitored("/varz").await.expect("nats-server says what it does");
+        let number = |name: &str| varz[name].as_u64().expect("a count");
+        Counts { received: number("in_msgs"), sent: number("out_msgs") }
+    }
+
+    async fn monitored(&self, path: &str) -> Option<Value> {
+        let address = format!("127.0.0.1:{}", self.monitor);
+        let response = http(&address, "GET", path, &[], b"").await.ok()?;
+        serde_json::from_slice(&response.body).ok()
+    }
+}
+
+impl Drop for Nats {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

@@ -1,0 +1,86 @@
+//! A process, by its number: killed, frozen, looked at.
+
+use std::{fs, time::Duration};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::eventually;
+
+/// A process that somebody else is the parent of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Process(u32);
+
+impl Process {
+    /// The process of this number.
+    pub const fn new(pid: u32) -> Self {
+        Self(pid)
+    }
+
+    /// Its number.
+    pub const fn pid(self) -> u32 {
+        self.0
+    }
+
+    /// Ends it at once.
+    pub fn kill(self) {
+        self.signal(Signal::KILL);
+    }
+
+    /// Asks it to end.
+    pub fn terminate(self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// What Ctrl-C sends.
+    pub fn interrupt(self) {
+        self.signal(Signal::INT);
+    }
+
+    /// Freezes it.
+    pub fn freeze(self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn thaw(self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(self, signal: Signal) {
+        let pid = i32::try_from(self.0).ok().and_then(Pid::from_raw).expect("a process's number");
+        // It may be gone already, which is what most signals are meant to lead to.
+        let _: Result<(), rustix::io::Errno> = kill_process(pid, signal);
+    }
+
+    /// Whether it runs: a zombie does not.
+    pub fn is_alive(self) -> bool {
+        self.status_field("State:").is_some_and(|state| !state.starts_with(['Z', 'X']))
+    }
+
+    /// Waits until it is gone.
+    pub async fn gone(self, limit: Duration) {
+        let what = format!("process {} is gone", self.0);
+        eventually(&what, limit, async || (!self.is_alive()).then_some(())).await;
+    }
+
+    /// Resident memory in bytes; 0 once it is gone.
+    pub fn resident_bytes(self) -> u64 {
+        self.kib("VmRSS:")
+    }
+
+    /// The most resident memory it ever had, in bytes.
+    pub fn resident_bytes_max(self) -> u64 {
+        self.kib("VmHWM:")
+    }
+
+    fn kib(self, field: &str) -> u64 {
+        let text = self.status_field(field).unwrap_or_default();
+        text.trim_end_matches(" kB").parse::<u64>().map_or(0, |kib| kib * 1_024)
+    }
+
+    fn status_field(self, field: &str) -> Option<String> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0)).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix(field))?;
+        Some(line.trim().to_owned())
+    }
+}

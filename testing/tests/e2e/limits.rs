@@ -1,0 +1,116 @@
+//! Hostile actors are cut at their limits, and their neighbours do not notice.
+
+use std::{thread, time::Duration};
+
+use wattle_testing::{Guest, KEY_VALUE, Lattice, Load, Shots, Site};
+
+const PEAK_TIME: Duration = Duration::from_secs(3);
+const NEIGHBOUR_TIME: Duration = Duration::from_secs(8);
+
+/// What a neighbour may notice at most.
+const P99_FACTOR_MAX: u32 = 3;
+const P99_FLOOR: Duration = Duration::from_millis(50);
+
+struct Street {
+    lattice: Lattice,
+    neighbour: Site,
+    villain: Site,
+    rate: f64,
+    alone: Duration,
+}
+
+/// A neighbour with 20 % of its peak, and how it fares alone; and a kit that will misbehave.
+async fn street() -> Street {
+    let lattice = Lattice::start_alone().await;
+    let neighbour = lattice.serve(Guest::Hello, "neighbour").await;
+    lattice.actor_with(Guest::Kit, "villain", &["--deadline", "3s"]).await;
+    let villain = lattice.expose("villain").await;
+    let peak = Load::new(&neighbour, "/", 32).closed(PEAK_TIME).await;
+    let rate = peak.goodput(PEAK_TIME) * 0.2;
+    let alone = Load::new(&neighbour, "/", 16).open(rate, PEAK_TIME).await.percentile(0.99);
+    Street { lattice, neighbour, villain, rate, alone }
+}
+
+impl Street {
+    /// The neighbour's requests while so many requests to the villain's path are always under way, and theirs.
+    async fn beside(&self, path: &str, villains: usize) -> (Shots, Shots) {
+        let load = Load::new(&self.neighbour, "/", 16);
+        let villain = Load::new(&self.villain, path, villains);
+        tokio::join!(load.open(self.rate, NEIGHBOUR_TIME), villain.closed(NEIGHBOUR_TIME))
+    }
+
+    fn assert_unnoticed(&self, neighbour: &Shots, by: &str) {
+        let limit = (self.alone * P99_FACTOR_MAX).max(P99_FLOOR);
+        let p99 = neighbour.percentile(0.99);
+        println!("beside {by}: p99 {p99:?}, alone {:?}: {neighbour}", self.alone);
+        assert!(p99 <= limit, "beside {by}: p99 {p99:?}, alone {:?}", self.alone);
+        let failed = neighbour.0.iter().filter(|shot| shot.status != Some(200)).count();
+        assert_eq!(failed, 0, "beside {by}: {neighbour}");
+    }
+}
+
+fn assert_all_failed(villains: &Shots, statuses: &[u16]) {
+    assert!(!villains.0.is_empty(), "no villain was cut");
+    for shot in &villains.0 {
+        assert!(shot.status.is_some_and(|status| statuses.contains(&status)), "{villains}");
+    }
+}
+
+async fn failures(lattice: &Lattice, kind: &str) -> u64 {
+    let status = lattice.actor_status("villain").await;
+    status["failures"][kind].as_u64().unwrap_or_else(|| panic!("no {kind}: {status}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn actors_that_spin_are_cut_at_their_deadline() {
+    let street = street().await;
+    let cores = thread::available_parallelism().expect("cores").get();
+    let (neighbour, villains) = street.beside("/spin", 2 * cores).await;
+    street.assert_unnoticed(&neighbour, "spinning actors");
+    assert_all_failed(&villains, &[504]);
+    assert!(failures(&street.lattice, "deadline-exceeded").await > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn actors_that_allocate_or_recurse_are_cut_at_their_limit() {
+    let street = street().await;
+    for path in ["/alloc", "/recurse"] {
+        let (neighbour, villains) = street.beside(path, 1).await;
+        street.assert_unnoticed(&neighbour, path);
+        assert_all_failed(&villains, &[500, 502, 507]);
+    }
+    assert!(failures(&street.lattice, "limit-exceeded").await > 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_actor_that_floods_a_provider_is_cut_at_its_deadline() {
+    let street = street().await;
+    street.lattice.provider("keyvalue-embedded").await;
+    street.lattice.link("villain", "keyvalue-embedded", KEY_VALUE, &[]).await;
+    let (neighbour, villains) = street.beside("/flood", 2).await;
+    street.assert_unnoticed(&neighbour, "a flood");
+    assert_all_failed(&villains, &[504]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_actor_that_answers_a_hundred_thousand_headers_is_cut() {
+    let street = street().await;
+    let (neighbour, villains) = street.beside("/headers", 1).await;
+    street.assert_unnoticed(&neighbour, "100,000 headers");
+    assert_all_failed(&villains, &[500, 502, 507]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_actor_that_traps_or_says_nothing_fails_alone() {
+    let lattice = Lattice::start().await;
+    let kit = lattice.serve(Guest::Kit, "kit").await;
+    for path in ["/trap", "/silent"] {
+        let response = kit.get(path).await;
+        assert!(matches!(response.status, 500 | 502), "{path}: {response:?}");
+        assert!(response.header("x-request-id").is_some(), "{path}: {response:?}");
+        assert!(!response.text().contains("wasm"), "{path}: {}", response.text());
+        assert_eq!(kit.get("/").await.status, 200);
+    }
+    let log = lattice.log().await;
+    assert!(log.contains("trap"), "{log}");
+}

@@ -1,0 +1,15 @@
+//! What Wattle promises, shown on real processes: each test has a lattice of its own in a temporary folder.
+
+mod commands;
+mod denials;
+mod faults;
+mod garbage;
+mod limits;
+mod nats;
+mod overload;
+mod redis;
+mod serving;
+mod small_machine;
+mod streams;
+mod tampering;
+mod time;

@@ -1,0 +1,138 @@
+//! Tokens that end while what they allow is running: by their time, or because they were revoked.
+
+use std::time::Duration;
+
+use wattle_claims::{Revocations, Timestamp};
+use wattle_core::control::Command;
+use wattle_testing::{Guest, KEY_VALUE, Lattice, Signing, eventually};
+
+/// How late the host's clock may let a token end: DESIGN's leeway, and a look every second.
+const LEEWAY: Duration = Duration::from_secs(60);
+const NOTICE_MAX: Duration = Duration::from_secs(5);
+
+fn seconds_ago(seconds: u64) -> Timestamp {
+    Timestamp::from_secs(Timestamp::now().as_secs() - seconds)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn expired_and_not_yet_valid_claims_do_not_start() {
+    let lattice = Lattice::start().await;
+    let chain = lattice.chain();
+    let component = Guest::Hello.component();
+    let start = async |not_before, expires, at: Timestamp| {
+        let mut draft = chain.actor_draft(&component, "hello");
+        (draft.not_before, draft.expires) = (not_before, expires);
+        let token = draft.sign(chain.account.issuer(), at).expect("signed");
+        let signed = wattle_claims::module::embed(&component, &token).expect("embedded");
+        let file = lattice.write("hello.wasm", &signed);
+        lattice.wattle(&["start", "actor", &file, "--id", "hello"]).await
+    };
+    start(None, Some(seconds_ago(120)), seconds_ago(600)).await.code(3).naming(&["expired"]);
+    let later = Timestamp::now().plus(Duration::from_secs(600));
+    let said = start(Some(later), None, Timestamp::now()).await.code(3);
+    assert!(said.mentions("not yet") || said.mentions("not valid before"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn claims_that_expire_while_the_actor_runs_end_its_calls() {
+    let lattice = Lattice::start().await;
+    let chain = lattice.chain();
+    let component = Guest::Hello.component();
+    let mut draft = chain.actor_draft(&component, "hello");
+    // With the leeway they hold for another ten seconds.
+    draft.expires = Some(seconds_ago(LEEWAY.as_secs() - 10));
+    let token = draft.sign(chain.account.issuer(), seconds_ago(600)).expect("signed");
+    let signed = wattle_claims::module::embed(&component, &token).expect("embedded");
+    let file = lattice.write("hello.wasm", &signed);
+    lattice.wattle(&["start", "actor", &file, "--id", "hello"]).await.ok();
+    let hello = lattice.expose("hello").await;
+    assert_eq!(hello.get("/").await.status, 200);
+    let limit = Duration::from_secs(10) + NOTICE_MAX;
+    let refused = eventually("the actor's calls are refused", limit, async || {
+        Some(hello.get("/").await).filter(|response| response.status != 200)
+    })
+    .await;
+    assert!(matches!(refused.status, 403 | 503), "{refused:?}");
+    let status = lattice.actor_status("hello").await;
+    assert!(status["denied"].as_str().is_some_and(|why| why.contains("expired")), "{status}");
+}
+
+/// Puts a list of revocations that `by` signs.
+async fn revoke(lattice: &Lattice, by: &Signing, what: &[&str]) {
+    let insider = lattice.insider().await;
+    let now = Timestamp::now();
+    let draft = wattle_claims::Draft {
+        subject: by.key.public(),
+        audience: insider.audience.clone(),
+        not_before: None,
+        expires: None,
+        body: Revocations {
+            generation: now.as_secs(),
+            revoked: what.iter().map(|what| ((*what).to_owned(), now.as_secs())).collect(),
+        },
+    };
+    let token = draft.sign(by.issuer(), now).expect("signed").text().to_owned();
+    let answer = insider.tell(&lattice.chain().user, Command::PutRecord { token }).await;
+    assert!(matches!(answer, Some(Ok(_))), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_actor_is_called_no_more_also_after_the_store_was_emptied() {
+    let lattice = Lattice::start().await;
+    let hello = lattice.serve(Guest::Hello, "hello").await;
+    let kit = lattice.serve(Guest::Kit, "kit").await;
+    let status = lattice.actor_status("hello").await;
+    let key = status["identity"]["key"]["actor"].as_str().expect("an actor's key").to_owned();
+    revoke(&lattice, &lattice.chain().account, &[&key]).await;
+    let refused = hello.get("/").await;
+    assert!(matches!(refused.status, 403 | 503), "{refused:?}");
+    assert_eq!(kit.get("/").await.status, 200, "nothing else is affected");
+
+    // Whoever deletes the revocation from NATS has not undone it.
+    let insider = lattice.insider().await;
+    let records = insider.mesh.records().await.expect("records");
+    for (key, _) in records.all().await.expect("records") {
+        if key.starts_with("revocations.") {
+            records.put(&key, "", None).await.expect("NATS takes anything");
+        }
+    }
+    assert_ne!(hello.get("/").await.status, 200);
+    lattice.wattle(&["down"]).await.ok();
+    lattice.up(&[]).await;
+    eventually("the kit answers again", Duration::from_secs(10), async || {
+        kit.try_get("/").await.ok().filter(|response| response.status == 200)
+    })
+    .await;
+    assert!(hello.try_get("/").await.map_or(true, |response| response.status != 200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_link_grants_nothing() {
+    let lattice = Lattice::start().await;
+    lattice.provider("keyvalue-embedded").await;
+    let kit = lattice.serve(Guest::Kit, "kit").await;
+    lattice.link("kit", "keyvalue-embedded", KEY_VALUE, &[]).await;
+    assert_eq!(kit.get("/kv?op=get&key=a").await.status, 404);
+    let chain = lattice.chain();
+    let account = chain.account.key.public();
+    let link = format!("link.{account}.kit.keyvalue-embedded.wasi=keyvalue.default");
+    revoke(&lattice, &chain.account, &[&link]).await;
+    assert_eq!(kit.get("/kv?op=get&key=a").await.status, 403);
+    assert_eq!(kit.get("/").await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_its_operator_revoked_is_nobody() {
+    let lattice = Lattice::start().await;
+    let hello = lattice.serve(Guest::Hello, "hello").await;
+    assert_eq!(hello.get("/").await.status, 200);
+    let chain = lattice.chain();
+    revoke(&lattice, &chain.operator, &[&chain.account.key.public()]).await;
+    eventually("its actor is called no more", NOTICE_MAX, async || {
+        let response = hello.try_get("/").await;
+        response.map_or(true, |response| response.status != 200).then_some(())
+    })
+    .await;
+    let said = lattice.wattle(&["get", "inventory", "--timeout", "3s"]).await;
+    assert_ne!(said.code, 0, "{said}");
+}
