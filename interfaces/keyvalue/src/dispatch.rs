@@ -9,13 +9,13 @@ use wattle_core::{
 };
 
 use crate::{
-    Scope, Store,
+    DEFAULT_BUCKET, Scope, Store,
     error::{Failure, malformed_params},
-    limit::{check_batch, check_bucket, check_key, check_message, check_value},
+    limit::{check_batch, check_bucket, check_found, check_key, check_message, check_value},
     operation,
     wire::{
-        Found, Get, GetMany, Increment, KeyResponse, ListKeys, Open, Outcome, Set, SetMany, Text,
-        Value,
+        Found, Get, GetMany, Increment, KeyResponse, KeyValue, ListKeys, Open, Outcome, Set,
+        SetMany, Text, Value,
     },
 };
 
@@ -72,83 +72,89 @@ struct Dispatch<'a, S> {
 }
 
 impl<S: Store> Dispatch<'_, S> {
-    fn check_bucket(&self, bucket: &str) -> Result<(), Failure> {
+    /// The bucket's one name, if the link's caller may use it.
+    fn bucket<'b>(&self, bucket: &'b str) -> Result<&'b str, Failure> {
         check_bucket(bucket)?;
-        self.scope.check_bucket(bucket)
+        let bucket = if bucket.is_empty() { DEFAULT_BUCKET } else { bucket };
+        self.scope.check_bucket(bucket)?;
+        Ok(bucket)
     }
 
-    fn check(&self, bucket: &str, key: &str) -> Result<(), Failure> {
-        self.check_bucket(bucket)?;
+    fn check_key(&self, key: &str) -> Result<(), Failure> {
         check_key(key)?;
         self.scope.check_key(key)
     }
 
-    fn check_keys(&self, bucket: &str, keys: &[Text<'_>]) -> Result<(), Failure> {
+    fn check_keys(&self, keys: &[Text<'_>]) -> Result<(), Failure> {
         check_batch(keys.len())?;
-        self.check_bucket(bucket)?;
-        keys.iter().try_for_each(|key| self.check(bucket, &key.0))
+        keys.iter().try_for_each(|key| self.check_key(&key.0))
     }
 
     async fn open(&self, Open { bucket }: Open<'_>) -> Result<(), Failure> {
-        self.check_bucket(&bucket)?;
-        self.store.open(&bucket).await
+        self.store.open(self.bucket(&bucket)?).await
     }
 
     async fn get(&self, Get { bucket, key }: Get<'_>) -> Result<Option<Value>, Failure> {
-        self.check(&bucket, &key)?;
-        Ok(self.store.get(&bucket, &key).await?.map(Value::from))
+        let bucket = self.bucket(&bucket)?;
+        self.check_key(&key)?;
+        Ok(self.store.get(bucket, &key).await?.map(Value::from))
     }
 
     async fn set(&self, Set { bucket, key, value }: Set<'_>) -> Result<(), Failure> {
-        self.check(&bucket, &key)?;
+        let bucket = self.bucket(&bucket)?;
+        self.check_key(&key)?;
         check_value(&value)?;
-        self.store.set(&bucket, &key, value).await
+        self.store.set(bucket, &key, value).await
     }
 
     async fn delete(&self, Get { bucket, key }: Get<'_>) -> Result<(), Failure> {
-        self.check(&bucket, &key)?;
-        self.store.delete(&bucket, &key).await
+        let bucket = self.bucket(&bucket)?;
+        self.check_key(&key)?;
+        self.store.delete(bucket, &key).await
     }
 
     async fn exists(&self, Get { bucket, key }: Get<'_>) -> Result<bool, Failure> {
-        self.check(&bucket, &key)?;
-        self.store.exists(&bucket, &key).await
+        let bucket = self.bucket(&bucket)?;
+        self.check_key(&key)?;
+        self.store.exists(bucket, &key).await
     }
 
     async fn list_keys(&self, params: ListKeys<'_>) -> Result<KeyResponse, Failure> {
-        self.check_bucket(&params.bucket)?;
+        let bucket = self.bucket(&params.bucket)?;
         let prefix = self.scope.common_prefix();
-        let mut page = self.store.list_keys(&params.bucket, prefix, params.cursor).await?;
+        let mut page = self.store.list_keys(bucket, prefix, params.cursor).await?;
         page.keys.retain(|key| self.scope.allows_key(key));
         Ok(page)
     }
 
     async fn increment(&self, params: Increment<'_>) -> Result<u64, Failure> {
-        self.check(&params.bucket, &params.key)?;
-        self.store.increment(&params.bucket, &params.key, params.delta).await
+        let bucket = self.bucket(&params.bucket)?;
+        self.check_key(&params.key)?;
+        self.store.increment(bucket, &params.key, params.delta).await
     }
 
     async fn get_many(&self, GetMany { bucket, keys }: GetMany<'_>) -> Result<Found, Failure> {
-        self.check_keys(&bucket, &keys)?;
-        let values = self.store.get_many(&bucket, &keys).await?;
-        let len = values.iter().flatten().map(Vec::len).sum();
-        check_message("values of this batch", len)?;
+        let bucket = self.bucket(&bucket)?;
+        self.check_keys(&keys)?;
+        let values = self.store.get_many(bucket, &keys).await?;
+        check_found(values.iter().flatten().map(Vec::len).sum())?;
         let found = keys.into_iter().zip(values);
         Ok(found.map(|(key, value)| Some((key.0.into_owned(), Value::from(value?)))).collect())
     }
 
     async fn set_many(&self, SetMany { bucket, key_values }: SetMany<'_>) -> Result<(), Failure> {
+        let bucket = self.bucket(&bucket)?;
         check_batch(key_values.len())?;
-        self.check_bucket(&bucket)?;
-        for entry in &key_values {
-            self.check(&bucket, &entry.0)?;
-            check_value(&entry.1)?;
+        for KeyValue(key, value) in &key_values {
+            self.check_key(key)?;
+            check_value(value)?;
         }
-        self.store.set_many(&bucket, &key_values).await
+        self.store.set_many(bucket, &key_values).await
     }
 
     async fn delete_many(&self, GetMany { bucket, keys }: GetMany<'_>) -> Result<(), Failure> {
-        self.check_keys(&bucket, &keys)?;
-        self.store.delete_many(&bucket, &keys).await
+        let bucket = self.bucket(&bucket)?;
+        self.check_keys(&keys)?;
+        self.store.delete_many(bucket, &keys).await
     }
 }

@@ -13,6 +13,8 @@ pub mod conformance;
 pub mod dispatch;
 pub mod error;
 pub mod limit;
+#[cfg(feature = "provider")]
+pub mod links;
 pub mod operation;
 #[cfg(feature = "provider")]
 pub mod scope;
@@ -25,6 +27,8 @@ pub use caller::Caller;
 pub use dispatch::dispatch;
 pub use error::{Error, Failure};
 #[cfg(feature = "provider")]
+pub use links::Links;
+#[cfg(feature = "provider")]
 pub use scope::{Scope, ScopeError};
 #[cfg(feature = "provider")]
 pub use store::Store;
@@ -32,6 +36,9 @@ pub use store::Store;
 /// The interfaces of this contract that are called over a link. (`watcher`, which an actor exports, comes with events.)
 pub const INTERFACES: &[&str] =
     &["wasi:keyvalue/store", "wasi:keyvalue/atomics", "wasi:keyvalue/batch"];
+
+/// The bucket that a store has without being asked for one. The empty identifier means it, too.
+pub const DEFAULT_BUCKET: &str = "default";
 
 /// A link's constraint: every key must start with one of the values. Listing shows only such keys.
 pub const KEY_PREFIX: &str = "key-prefix";

@@ -52,6 +52,11 @@ pub fn check_batch(keys: usize) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whether the values of a batch, this many bytes in all, fit in its answer. A store asks before it reads them.
+pub fn check_found(len: usize) -> Result<(), Failure> {
+    check("values of this batch", len, PARAMS_LEN_MAX)
+}
+
 /// Whether parameters or a result fit in a message.
 pub(crate) fn check_message(what: &str, len: usize) -> Result<(), Failure> {
     check(what, len, PARAMS_LEN_MAX)

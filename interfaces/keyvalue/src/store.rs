@@ -56,7 +56,8 @@ pub trait Store: Sync {
         delta: u64,
     ) -> impl Future<Output = Result<u64, Failure>> + Send;
 
-    /// The values of `keys`, in their order.
+    /// The values of `keys`, in their order. It must fail, ahead of reading them, where
+    /// [`check_found`](crate::limit::check_found) does.
     fn get_many(
         &self,
         bucket: &str,

@@ -1,1 +1,12 @@
-//! keyvalue-redis
+//! `wasi:keyvalue` over Redis: one multiplexed connection per lane and server, which comes back by itself.
+
+mod address;
+mod connection;
+mod pool;
+mod provider;
+mod store;
+
+pub use address::{Address, AddressError};
+pub use pool::{Lanes, Pool};
+pub use provider::Redis;
+pub use store::RedisStore;

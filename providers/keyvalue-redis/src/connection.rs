@@ -1,0 +1,220 @@
+//! One lane's connection to one Redis: up, or down with a reason, and made again by itself.
+//!
+//! While it is down, calls fail at once instead of waiting: a caller learns within microseconds what it would learn at its
+//! deadline. One call that gets no answer in time is enough to doubt the connection; a Redis that was only slow is back
+//! after one round trip.
+
+use std::{io, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use redis::{
+    AsyncConnectionConfig, Cmd, ConnectionAddr, ErrorKind, FromRedisValue, Pipeline, RedisError,
+    ServerErrorKind, aio::MultiplexedConnection,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, UnixStream},
+    sync::{Notify, watch},
+    task::JoinHandle,
+    time::{sleep, timeout},
+};
+use tracing::{info, warn};
+use wattle_keyvalue::{Error, Failure};
+
+use crate::address::Address;
+
+/// How long one command may wait for its answer. Redis answers in microseconds; a second means that it hangs.
+const RESPONSE_WAIT: Duration = Duration::from_secs(1);
+
+/// How long connecting, logging in and a first ping may take together.
+const CONNECT_WAIT: Duration = Duration::from_millis(500);
+
+/// Between two attempts to connect. Short enough that a Redis that is back serves within a second, on a machine that may
+/// spend 20 connects a second on it.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Commands under way on one connection; more wait in line.
+const IN_FLIGHT_MAX: usize = 4_096;
+
+/// A lane's connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    address: Address,
+    state: ArcSwap<State>,
+    doubted: Notify,
+    tried: watch::Sender<Tried>,
+}
+
+#[derive(Debug)]
+enum State {
+    Up(MultiplexedConnection),
+    Down { reason: String },
+}
+
+/// How the last attempt to connect ended.
+#[derive(Debug, Default)]
+enum Tried {
+    #[default]
+    NotYet,
+    Connected,
+    Unreachable,
+    /// Redis is there, and this login may not.
+    Refused(String),
+}
+
+impl Connection {
+    /// A connection that is not there yet: somebody has to [`keep`](Self::keep) it.
+    pub(crate) fn new(address: Address) -> Self {
+        let state = ArcSwap::from_pointee(State::Down { reason: "not connected yet".into() });
+        Self { address, state, doubted: Notify::new(), tried: watch::Sender::default() }
+    }
+
+    /// Why Redis refuses this login, if it does; known once the first attempt to connect has ended.
+    pub(crate) async fn refusal(&self) -> Option<String> {
+        let mut tried = self.tried.subscribe();
+        match tried.wait_for(|tried| !matches!(tried, Tried::NotYet)).await.as_deref() {
+            Ok(Tried::Refused(reason)) => Some(reason.clone()),
+            _ => None,
+        }
+    }
+
+    /// Sends one command.
+    pub(crate) async fn send<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Failure> {
+        let state = self.state.load_full();
+        let mut up = self.up(&state)?;
+        command.query_async(&mut up).await.map_err(|error| self.failed(&state, &error))
+    }
+
+    /// Sends several commands with one answer.
+    pub(crate) async fn send_all<T: FromRedisValue>(&self, all: &Pipeline) -> Result<T, Failure> {
+        let state = self.state.load_full();
+        let mut up = self.up(&state)?;
+        all.query_async(&mut up).await.map_err(|error| self.failed(&state, &error))
+    }
+
+    fn up(&self, state: &State) -> Result<MultiplexedConnection, Failure> {
+        match state {
+            State::Up(connection) => Ok(connection.clone()),
+            State::Down { reason } => Err(self.down(reason)),
+        }
+    }
+
+    fn down(&self, reason: &str) -> Failure {
+        Failure::backend(format!("redis at {}: {reason}", self.address))
+    }
+
+    /// What a command's failure means for its caller, and for everyone after it.
+    fn failed(&self, used: &Arc<State>, error: &RedisError) -> Failure {
+        match error.kind() {
+            ErrorKind::Server(ServerErrorKind::NoPerm) => Error::AccessDenied.into(),
+            ErrorKind::Server(_) | ErrorKind::Extension => {
+                Failure::other(format!("redis: {error}"))
+            }
+            _ if error.is_timeout() => self.doubt(used, "no answer in time"),
+            _ => self.doubt(used, "the connection broke"),
+        }
+    }
+
+    /// Takes the connection out of use, unless another has taken its place already.
+    fn doubt(&self, used: &Arc<State>, reason: &str) -> Failure {
+        if Arc::ptr_eq(&self.state.load(), used) {
+            self.state.store(Arc::new(State::Down { reason: reason.to_owned() }));
+            self.doubted.notify_one();
+        }
+        self.down(reason)
+    }
+
+    /// Connects, and connects again whenever the connection breaks or is doubted, for ever. Says so in the log once per change.
+    ///
+    /// # Cancel safety
+    /// Dropping it closes the connection.
+    pub(crate) async fn keep(&self) {
+        let mut said = None;
+        loop {
+            match timeout(CONNECT_WAIT, connect(&self.address)).await {
+                Ok(Ok((connection, driver))) => {
+                    info!(redis = %self.address, "connected");
+                    said = None;
+                    self.state.store(Arc::new(State::Up(connection)));
+                    self.tried.send_replace(Tried::Connected);
+                    self.until_it_breaks(driver).await;
+                }
+                Ok(Err(error)) => self.stays_down(&mut said, &error),
+                Err(_) => {
+                    self.stays_down(&mut said, &io::Error::from(io::ErrorKind::TimedOut).into())
+                }
+            }
+            sleep(RECONNECT_PAUSE).await;
+        }
+    }
+
+    async fn until_it_breaks(&self, mut driver: Driver) {
+        tokio::select! {
+            _ = &mut driver.0 => {
+                self.state.store(Arc::new(State::Down { reason: "the connection broke".to_owned() }));
+            }
+            () = self.doubted.notified() => {} // whoever doubted it took it out of use
+        }
+        warn!(redis = %self.address, "connection lost");
+    }
+
+    fn stays_down(&self, said: &mut Option<String>, error: &RedisError) {
+        let reason = error.to_string();
+        if said.as_ref() != Some(&reason) {
+            warn!(redis = %self.address, reason, "cannot connect");
+            *said = Some(reason.clone());
+        }
+        let refused = is_refusal(error);
+        self.state.store(Arc::new(State::Down { reason: reason.clone() }));
+        self.tried.send_replace(if refused { Tried::Refused(reason) } else { Tried::Unreachable });
+    }
+}
+
+/// Whether Redis answered, and meant it: neither loading its data nor waiting for its master.
+fn is_refusal(error: &RedisError) -> bool {
+    match error.kind() {
+        ErrorKind::Server(ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown) => false,
+        ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::AuthenticationFailed => true,
+        _ => false,
+    }
+}
+
+/// The task that reads and writes a connection. It ends with whoever holds this.
+struct Driver(JoinHandle<()>);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A connection that has answered a ping: a Redis that is frozen accepts, but does not answer.
+async fn connect(address: &Address) -> Result<(MultiplexedConnection, Driver), RedisError> {
+    let (mut connection, driver) = match address.server() {
+        ConnectionAddr::Unix(path) => open(address, UnixStream::connect(path).await?).await?,
+        ConnectionAddr::Tcp(host, port) => {
+            let stream = TcpStream::connect((host.as_str(), *port)).await?;
+            stream.set_nodelay(true)?;
+            open(address, stream).await?
+        }
+        _ => return Err(io::Error::from(io::ErrorKind::Unsupported).into()),
+    };
+    let () = redis::cmd("PING").query_async(&mut connection).await?;
+    Ok((connection, driver))
+}
+
+async fn open<S>(
+    address: &Address,
+    stream: S,
+) -> Result<(MultiplexedConnection, Driver), RedisError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let config = AsyncConnectionConfig::new()
+        .set_response_timeout(Some(RESPONSE_WAIT))
+        .set_concurrency_limit(IN_FLIGHT_MAX);
+    let login = address.login();
+    let (connection, driver) =
+        MultiplexedConnection::new_with_config(login, stream, config).await?;
+    Ok((connection, Driver(tokio::spawn(driver))))
+}
