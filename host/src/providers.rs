@@ -41,7 +41,7 @@ use self::{
     links::{LinkOrder, Links},
     restarts::Restarts,
     seat::Seat,
-    supervisor::{Supervisor, Wanted},
+    supervisor::{RELINK_MAX, Supervisor, Wanted},
 };
 use crate::{lanes::Lanes, logbook::LogBook};
 
@@ -107,7 +107,7 @@ impl Provider {
         let (wanted, what_is_wanted) = watch::channel(Wanted::Running);
         let (orders, orders_given) = mpsc::channel(ORDERS_MAX);
         let (outcomes, links) = watch::channel(LinkOutcomes::new());
-        let link_max = spec.timings.link_max;
+        let Timings { link_max, steady_after, .. } = spec.timings;
         let supervisor = Supervisor {
             spec,
             lanes: lanes.clone(),
@@ -117,7 +117,7 @@ impl Provider {
             links: Links::new(outcomes, link_max),
             wanted: what_is_wanted,
             orders: orders_given,
-            restarts: Restarts::default(),
+            restarts: Restarts::new(steady_after),
         };
         lanes.handle(lane).spawn(supervisor.run());
         Self { inner: Arc::new(Inner { seat, wanted, orders, links, link_max }) }
@@ -166,12 +166,15 @@ impl Provider {
         connection.call(Request { head, params, body }).await
     }
 
-    /// Tells it of a link and waits for what it says, at most 10 s. Whatever it says, the link is put again after each restart
-    /// until it is deleted; the same number again replaces it.
+    /// Tells it of a link and waits for what it says, at most 10 s; if that is good, calls over the link are then carried.
+    /// Whatever it says, the link is put again after each restart until it is deleted; the same number again replaces it.
     pub(crate) async fn put_link(&self, grant: LinkGrant) -> Result<LinkDetail, String> {
         let (answer, answered) = oneshot::channel();
-        let put = self.order(LinkOrder::Put { grant, answer }, answered);
-        put.await.unwrap_or_else(|state| Err(format!("the provider does not answer: {state}")))
+        let put = self.order(LinkOrder::Put { grant, answer }, answered).await;
+        let detail =
+            put.unwrap_or_else(|state| Err(format!("the provider does not answer: {state}")))?;
+        let _ended_meanwhile = self.ready(RELINK_MAX * 2).await; // other links may be put first
+        Ok(detail)
     }
 
     /// Tells it that a link no longer holds, and waits until it has let go of it, at most 10 s.
@@ -212,3 +215,6 @@ impl Provider {
         self.inner.wanted.send_replace(Wanted::Denied);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! One process's life: everything that belongs to it, from its start to its end.
 
-use std::{future::Future, io, pin::Pin, process::ExitStatus, sync::Arc, time::Duration};
+use std::{future::Future, io, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tokio::{
@@ -18,7 +18,7 @@ use super::{
     Calls, ProviderSpec,
     log::LogReader,
     mailbox::Mailbox,
-    process::{self, Process, SpawnError},
+    process::{self, Exit, Process, SpawnError},
     pulse,
     seat::Serving,
 };
@@ -97,9 +97,10 @@ pub(super) enum Ending {
 }
 
 /// What is left of it.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Remains {
-    pub(super) status: Option<ExitStatus>,
+    /// How its process ended, if there was one.
+    pub(super) exit: Option<Exit>,
     pub(super) stderr: Vec<String>,
     /// Why it cannot run, if that is the last that it said.
     pub(super) reason: Option<String>,
@@ -202,7 +203,7 @@ impl Life {
             }
             _ => Duration::ZERO,
         };
-        let status = process.end(patience).await;
+        let exit = Some(process.end(patience).await);
         let all_read = async { while drivers.join_next().await.is_some() {} };
         let _held_open = timeout(LAST_WORDS_MAX, all_read).await;
         drivers.shutdown().await;
@@ -212,7 +213,7 @@ impl Life {
             ToHost::Failed { reason } => Some(reason),
             _ => None,
         });
-        Remains { status, stderr, reason }
+        Remains { exit, stderr, reason }
     }
 }
 

@@ -1,6 +1,7 @@
 //! One process of a provider: executed from its sealed image, limited, signalled, reaped.
 
 use std::{
+    fmt,
     io::{self, PipeReader},
     os::{
         fd::OwnedFd,
@@ -110,11 +111,11 @@ impl Process {
     }
 
     /// Gives it `patience` to end by itself, kills what is left of its group, and reaps it.
-    pub(super) async fn end(mut self, patience: Duration) -> Option<ExitStatus> {
-        let _by_itself = timeout(patience, self.exited()).await;
+    pub(super) async fn end(mut self, patience: Duration) -> Exit {
+        let by_itself = timeout(patience, self.exited()).await.is_ok();
         self.leader.signal(Signal::KILL); // also its children, whose leader may be gone already
         let _gone = timeout(REAP_MAX, self.exited()).await;
-        self.leader.reap()
+        Exit { status: self.leader.reap(), by_itself }
     }
 }
 
@@ -174,13 +175,35 @@ fn limit(pid: Pid, resource: Resource, wanted: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// How it ended, for a person.
-pub(super) fn describe(status: Option<ExitStatus>) -> String {
-    let Some(status) = status else { return "its end was not seen".to_owned() };
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exit status {code}"),
-        (None, Some(signal)) => format!("killed by signal {signal}{}", signal_name(signal)),
-        (None, None) => status.to_string(),
+/// How a process ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Exit {
+    /// `None` if nobody could see it.
+    status: Option<ExitStatus>,
+    /// Whether it ended before its host killed it.
+    pub(super) by_itself: bool,
+}
+
+impl Exit {
+    /// Whether somebody other than its host ended it, which says nothing about the provider.
+    pub(super) fn was_killed_from_outside(&self) -> bool {
+        let signal = self.status.and_then(|status| status.signal());
+        self.by_itself
+            && matches!(
+                signal.and_then(Signal::from_named_raw),
+                Some(Signal::KILL | Signal::TERM | Signal::INT | Signal::HUP)
+            )
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(status) = self.status else { return f.write_str("its end was not seen") };
+        match (status.code(), status.signal()) {
+            (Some(code), _) => write!(f, "exit status {code}"),
+            (None, Some(signal)) => write!(f, "killed by signal {signal}{}", signal_name(signal)),
+            (None, None) => write!(f, "{status}"),
+        }
     }
 }
 
@@ -196,10 +219,4 @@ fn signal_name(signal: i32) -> &'static str {
         Some(Signal::TERM) => " (SIGTERM)",
         _ => "",
     }
-}
-
-/// Whether somebody ended it, which says nothing about the provider.
-pub(super) fn was_killed(status: Option<ExitStatus>) -> bool {
-    let signal = status.and_then(|status| status.signal()).and_then(Signal::from_named_raw);
-    matches!(signal, Some(Signal::KILL | Signal::TERM | Signal::INT | Signal::HUP))
 }

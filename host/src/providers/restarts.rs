@@ -20,12 +20,10 @@ const LOOP_WINDOW: Duration = Duration::from_secs(30);
 /// A provider that served for so long is healthy again: its failures are forgotten.
 const HEALTHY_AFTER: Duration = Duration::from_secs(10);
 
-/// Whoever kills a provider that served for so long says nothing about its health: that is no failure of it.
-const STEADY_AFTER: Duration = Duration::from_secs(1);
-
 /// A provider's failures so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Restarts {
+    steady_after: Duration,
     failures: u32,
     recent: VecDeque<Instant>,
     looping: bool,
@@ -52,12 +50,17 @@ pub(super) struct Pause {
 }
 
 impl Restarts {
+    /// No failures. Whoever kills a provider that served for `steady_after` says nothing about its health.
+    pub(super) fn new(steady_after: Duration) -> Self {
+        Self { steady_after, failures: 0, recent: VecDeque::new(), looping: false }
+    }
+
     /// Notes that the process ended, and says when to start the next.
     pub(super) fn ended(&mut self, ended: Ended, now: Instant) -> Pause {
         if ended.served.is_some_and(|served| served >= HEALTHY_AFTER) {
-            *self = Self::default();
+            *self = Self::new(self.steady_after);
         }
-        let steady = ended.served.is_some_and(|served| served >= STEADY_AFTER);
+        let steady = ended.served.is_some_and(|served| served >= self.steady_after);
         if !(ended.from_outside && steady) {
             self.failed(now);
         }
@@ -89,6 +92,7 @@ fn backoff(failures: u32) -> Duration {
 mod tests {
     use super::*;
 
+    const STEADY_AFTER: Duration = Duration::from_secs(1);
     const CRASH: Ended = Ended { served: None, from_outside: false };
 
     fn pauses(restarts: &mut Restarts, ended: Ended, every: Duration, count: u32) -> Vec<Pause> {
@@ -98,7 +102,7 @@ mod tests {
 
     #[test]
     fn the_first_restart_is_immediate_and_each_further_one_waits_twice_as_long() {
-        let pauses = pauses(&mut Restarts::default(), CRASH, Duration::from_secs(20), 12);
+        let pauses = pauses(&mut Restarts::new(STEADY_AFTER), CRASH, Duration::from_secs(20), 12);
         let waits: Vec<u128> = pauses.iter().map(|pause| pause.lasts.as_millis()).collect();
         assert_eq!(waits, [0, 50, 100, 200, 400, 800, 1_600, 3_200, 6_400, 10_000, 10_000, 10_000]);
         assert!(pauses.iter().all(|pause| !pause.is_loop), "two in 30 s are no loop");
@@ -106,7 +110,7 @@ mod tests {
 
     #[test]
     fn five_failures_within_half_a_minute_are_a_crash_loop_until_it_is_healthy() {
-        let mut restarts = Restarts::default();
+        let mut restarts = Restarts::new(STEADY_AFTER);
         let fast = pauses(&mut restarts, CRASH, Duration::from_secs(1), 5);
         assert_eq!(fast[4], Pause { lasts: BACKOFF_MAX, failures: 5, is_loop: true });
         assert!(!fast[3].is_loop);
@@ -121,14 +125,15 @@ mod tests {
     #[test]
     fn killing_a_steady_provider_again_and_again_never_delays_its_restart() {
         let killed = Ended { served: Some(STEADY_AFTER), from_outside: true };
-        let pauses = pauses(&mut Restarts::default(), killed, Duration::from_secs(1), 1_000);
+        let pauses =
+            pauses(&mut Restarts::new(STEADY_AFTER), killed, Duration::from_secs(1), 1_000);
         assert!(pauses.iter().all(|pause| pause.lasts.is_zero() && !pause.is_loop));
     }
 
     #[test]
     fn what_ends_itself_by_a_signal_at_once_is_a_crash_loop_too() {
         let suicide = Ended { served: Some(Duration::ZERO), from_outside: true };
-        let pauses = pauses(&mut Restarts::default(), suicide, Duration::from_secs(1), 5);
+        let pauses = pauses(&mut Restarts::new(STEADY_AFTER), suicide, Duration::from_secs(1), 5);
         assert!(pauses[4].is_loop);
     }
 }

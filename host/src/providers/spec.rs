@@ -51,6 +51,9 @@ pub(crate) struct Timings {
     pub(crate) pong_max: Duration,
     /// For a link's answer.
     pub(crate) link_max: Duration,
+    /// A process that served for so long says nothing about its health when somebody kills or freezes it: that is no failure
+    /// of it, and it is started again at once.
+    pub(crate) steady_after: Duration,
 }
 
 impl Default for Timings {
@@ -60,6 +63,7 @@ impl Default for Timings {
             ping_every: Duration::from_millis(500),
             pong_max: Duration::from_millis(1_500),
             link_max: Duration::from_secs(10),
+            steady_after: Duration::from_secs(1),
         }
     }
 }

@@ -10,12 +10,13 @@ use wattle_core::{
     inventory::ProviderState,
     provider::{ToHost, ToProvider},
 };
+use wattle_wire::Closed;
 
 use super::{
     Calls, ProviderSpec, StartFailure,
     life::{Ending, Heard, Life, Phase, Remains, understood},
     links::{LinkOrder, Links},
-    process::{describe, was_killed},
+    process::Exit,
     restarts::{Ended, Pause, Restarts},
     seat::Seat,
 };
@@ -25,7 +26,7 @@ use crate::{
 };
 
 /// A process that is ready again serves its links first, but no link that stalls may hold back the others longer than this.
-const RELINK_MAX: Duration = Duration::from_secs(2);
+pub(super) const RELINK_MAX: Duration = Duration::from_secs(2);
 
 /// Bytes kept of a provider's reason.
 const REASON_LEN_MAX: usize = 2_000;
@@ -56,10 +57,7 @@ impl<C: Calls> Supervisor<C> {
     pub(super) async fn run(mut self) {
         while self.is_wanted() {
             let pause = match self.start() {
-                Err(ending) => {
-                    let remains = Remains { status: None, stderr: Vec::new(), reason: None };
-                    self.ended(ending, remains, None)
-                }
+                Err(ending) => self.ended(ending, Remains::default(), None),
                 Ok(mut life) => {
                     let ending = self.watch(&mut life).await;
                     let served = life.served();
@@ -239,7 +237,7 @@ impl<C: Calls> Supervisor<C> {
             Some(reason) if served.is_none() => Ending::Failed { reason },
             _ => ending,
         };
-        let how = epitaph(&ending, &remains.status);
+        let how = epitaph(&ending, remains.exit);
         self.seat.exited(how.clone());
         if matches!(ending, Ending::Stopped | Ending::Denied) {
             tracing::info!(provider = %self.seat.id(), %how, "provider stopped");
@@ -255,9 +253,8 @@ impl<C: Calls> Supervisor<C> {
                 _ => StartFailure::Exited { status: how, stderr },
             });
         }
-        let from_outside = matches!(ending, Ending::Frozen { .. })
-            || (matches!(ending, Ending::Exited | Ending::LaneEnded { .. })
-                && was_killed(remains.status));
+        let was_killed = remains.exit.is_some_and(|exit| exit.was_killed_from_outside());
+        let from_outside = was_killed || matches!(ending, Ending::Frozen { .. });
         let ended = Ended { served, from_outside };
         Some((self.restarts.ended(ended, Instant::now().into_std()), remains.stderr))
     }
@@ -298,21 +295,25 @@ impl<C: Calls> Supervisor<C> {
 }
 
 /// How it ended, for a person.
-fn epitaph(ending: &Ending, status: &Option<std::process::ExitStatus>) -> String {
-    use wattle_wire::Closed;
-    let text = match ending {
-        Ending::NotExecuted { reason } | Ending::Failed { reason } => reason.clone(),
-        Ending::Exited | Ending::LaneEnded { why: Closed::There | Closed::Socket(_), .. } => {
-            describe(*status)
+fn epitaph(ending: &Ending, exit: Option<Exit>) -> String {
+    let exited = exit.map_or_else(String::new, |exit| exit.to_string());
+    let by_itself = exit.is_some_and(|exit| exit.by_itself);
+    let why = match ending {
+        Ending::NotExecuted { reason } | Ending::Failed { reason } => {
+            return printable(reason.clone(), REASON_LEN_MAX);
         }
-        Ending::LaneEnded { lane, why } => format!("killed by its host: lane {lane}: {why}"),
-        Ending::Silent { after } => format!("killed by its host: not ready after {after:?}"),
+        Ending::Stopped => return format!("stopped: {exited}"),
+        Ending::Exited => return exited,
+        Ending::LaneEnded { why: Closed::There | Closed::Socket(_), .. } if by_itself => {
+            return exited;
+        }
+        Ending::LaneEnded { lane, why } => format!("lane {lane}: {why}"),
+        Ending::Silent { after } => format!("not ready after {after:?}"),
         Ending::Frozen { silent_for } => {
-            format!("killed by its host: no answer to pings for {} ms", silent_for.as_millis())
+            format!("no answer to pings for {} ms", silent_for.as_millis())
         }
-        Ending::Babbling => "killed by its host: it floods its control channel".to_owned(),
-        Ending::Stopped => format!("stopped: {}", describe(*status)),
-        Ending::Denied => "killed by its host: it may not run any more".to_owned(),
+        Ending::Babbling => "it floods its control channel".to_owned(),
+        Ending::Denied => "it may not run any more".to_owned(),
     };
-    printable(text, REASON_LEN_MAX)
+    printable(format!("killed by its host: {why}"), REASON_LEN_MAX)
 }
