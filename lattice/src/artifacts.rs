@@ -98,7 +98,12 @@ impl Artifacts {
         for _ in 0..ATTEMPTS_MAX {
             match self.get(&digest).await {
                 Ok(_) => return Ok(digest),
-                Err(ArtifactsError::NotFound(_) | ArtifactsError::Corrupt(_)) => {}
+                // What claims to be larger than we are is not us.
+                Err(
+                    ArtifactsError::NotFound(_)
+                    | ArtifactsError::Corrupt(_)
+                    | ArtifactsError::TooLarge { .. },
+                ) => {}
                 Err(error) => return Err(error),
             }
             match self.upload(&digest, bytes).await {
@@ -214,7 +219,9 @@ impl Artifacts {
         ack: Option<async_nats::jetstream::context::PublishAckFuture>,
     ) -> Result<(), StoreError> {
         let Some(ack) = ack else { return Ok(()) };
-        ack.await.map(drop).map_err(|error| self.bucket.publish_error(&error))
+        let stored =
+            async { ack.await.map(drop).map_err(|error| self.bucket.publish_error(&error)) };
+        self.bucket.unless_lost(stored).await
     }
 
     async fn name_chunks(

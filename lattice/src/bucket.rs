@@ -28,6 +28,13 @@ const POLL: Duration = Duration::from_millis(50);
 /// uplink a megabyte may be under way ahead of the message.
 const ANSWER_WAIT: Duration = Duration::from_secs(15);
 
+/// Whether a request whose answer was lost may be sent again, because it only reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Again {
+    Yes,
+    No,
+}
+
 /// One stream.
 #[derive(Clone, Debug)]
 pub(crate) struct Bucket {
@@ -63,7 +70,7 @@ impl Bucket {
     pub(crate) async fn open(lattice: Lattice, config: stream::Config) -> Result<Self, StoreError> {
         let context = lattice.jetstream();
         let bucket = Self { lattice, context, config };
-        bucket.patiently(|| bucket.find_or_make()).await?;
+        bucket.patiently(Again::Yes, || bucket.find_or_make()).await?;
         Ok(bucket)
     }
 
@@ -89,7 +96,7 @@ impl Bucket {
                 Err(error) => Err(self.publish_error(&error)),
             }
         };
-        self.patiently_remaking(attempt).await
+        self.patiently_remaking(Again::No, attempt).await
     }
 
     /// Publishes one message; the future is for its acknowledgement. Messages are stored in the order of these calls.
@@ -137,7 +144,7 @@ impl Bucket {
                 },
             }
         };
-        self.patiently_remaking(attempt).await
+        self.patiently_remaking(Again::Yes, attempt).await
     }
 
     /// Reads a part of the stream in order, from what there is on to what comes.
@@ -163,18 +170,21 @@ impl Bucket {
                 consumer.messages().await.map_err(|error| StoreError::refused(&error))?;
             Ok(Reader { pending, messages })
         };
-        self.patiently_remaking(attempt).await
+        self.patiently_remaking(Again::Yes, attempt).await
     }
 
     /// Removes what is on a subject.
     pub(crate) async fn purge(&self, subject: &str) -> Result<(), StoreError> {
-        let purged = self.handle().purge().filter(subject).await;
-        purged.map(drop).map_err(|error| StoreError::refused(&error))
+        let purge = async {
+            let purged = self.handle().purge().filter(subject).await;
+            purged.map(drop).map_err(|error| StoreError::refused(&error))
+        };
+        self.unless_lost(Box::pin(purge)).await
     }
 
     /// How the stream is just now; it is made again if it is gone.
     pub(crate) async fn info(&self) -> Result<stream::Info, StoreError> {
-        self.patiently(|| self.find_or_make()).await
+        self.patiently(Again::Yes, || self.find_or_make()).await
     }
 
     /// A handle that nothing is asked for.
@@ -219,7 +229,7 @@ impl Bucket {
     }
 
     /// Tries until it works, while the connection or JetStream may be about to be back.
-    async fn patiently<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, StoreError>
+    async fn patiently<T, F>(&self, again: Again, attempt: impl Fn() -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
@@ -228,19 +238,38 @@ impl Bucket {
             if !self.lattice.is_connected_within(PATIENCE).await {
                 return Err(StoreError::Disconnected);
             }
-            match attempt().await {
+            // The client's futures are large; this keeps them out of everybody else's.
+            match self.unless_lost(Box::pin(attempt())).await {
                 Err(StoreError::NoJetStream(_)) if Instant::now() < deadline => sleep(POLL).await,
+                Err(StoreError::Interrupted)
+                    if again == Again::Yes && Instant::now() < deadline => {}
                 done => return done,
             }
         }
     }
 
+    /// What was asked of a server that is gone is not answered by the one that comes back: do not wait for it.
+    pub(crate) async fn unless_lost<T>(
+        &self,
+        answer: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        tokio::select! {
+            biased;
+            answered = answer => answered,
+            () = self.lattice.lost() => Err(StoreError::Interrupted),
+        }
+    }
+
     /// The same for what needs the stream, which is made when nobody answers for it.
-    async fn patiently_remaking<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, StoreError>
+    async fn patiently_remaking<T, F>(
+        &self,
+        again: Again,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        self.patiently(|| async {
+        self.patiently(again, || async {
             match attempt().await {
                 Err(error @ StoreError::NoJetStream(_)) => {
                     self.find_or_make().await?;

@@ -75,7 +75,7 @@ impl Lattice {
         let shown = prepared.shown.clone();
         let timed_out = || ConnectError::TimedOut { servers: shown.clone() };
         let deadline = Instant::now() + CONNECT_WAIT;
-        let made = timeout_at(deadline, Self::make(name, options, prepared, false)).await;
+        let made = timeout_at(deadline, Box::pin(Self::make(name, options, prepared, false))).await;
         let lattice = made.map_err(|_| timed_out())??;
         // The client's word for it comes a moment later than the connection.
         let mut connected = lattice.connected();
@@ -88,7 +88,7 @@ impl Lattice {
     /// can never work are an error.
     pub async fn join(name: LatticeName, options: &ConnectOptions) -> Result<Self, ConnectError> {
         let prepared = prepare(options).await?;
-        Self::make(name, options, prepared, true).await
+        Box::pin(Self::make(name, options, prepared, true)).await
     }
 
     async fn make(
@@ -178,6 +178,13 @@ impl Lattice {
     pub(crate) async fn is_connected_within(&self, wait: Duration) -> bool {
         let mut connected = self.connected();
         matches!(timeout(wait, connected.wait_for(|connected| *connected)).await, Ok(Ok(_)))
+    }
+
+    /// Waits for the connection to break.
+    pub(crate) async fn lost(&self) {
+        let mut connected = self.connected();
+        // An error means that there is no client any more.
+        drop(connected.wait_for(|connected| !*connected).await);
     }
 
     /// Publishes without ever waiting: without a connection or room it is not sent. Whether it was.

@@ -19,6 +19,9 @@ pub enum StoreError {
     /// There is no connection to NATS.
     #[error("there is no connection to NATS")]
     Disconnected,
+    /// The connection broke before the answer came; what was asked for may have been done.
+    #[error("the connection to NATS broke before the answer came")]
+    Interrupted,
     /// NATS did not answer in time; what was asked for may have been done.
     #[error("NATS did not answer in time")]
     TimedOut,

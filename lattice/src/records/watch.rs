@@ -9,7 +9,7 @@ use std::{collections::HashSet, time::Duration};
 use async_nats::jetstream::{Message, stream};
 use futures::{Stream, StreamExt};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::mpsc,
     time::{MissedTickBehavior, interval, sleep},
 };
 
@@ -138,11 +138,6 @@ struct Round<'a> {
     listed: bool,
 }
 
-async fn lost(connected: &mut watch::Receiver<bool>) {
-    // An error means that there is no client any more.
-    drop(connected.wait_for(|connected| !*connected).await);
-}
-
 impl<'a> Round<'a> {
     async fn begin(
         records: &'a Records,
@@ -160,14 +155,14 @@ impl<'a> Round<'a> {
     }
 
     async fn follow(&mut self) -> Result<(), Ended> {
-        let mut connected = self.records.bucket.lattice().connected();
+        let lattice = self.records.bucket.lattice().clone();
         let mut check = interval(CHECK_INTERVAL);
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         check.reset();
         loop {
             tokio::select! {
                 // What was there before the connection went is listed again when it is back.
-                () = lost(&mut connected) => return Ok(()),
+                () = lattice.lost() => return Ok(()),
                 message = self.reader.messages.next() => match message {
                     Some(Ok(message)) => self.take(&message).await?,
                     Some(Err(_)) | None => return Ok(()),

@@ -170,6 +170,8 @@ async fn a_claim_of_an_absurd_size_costs_no_memory() {
     jetstream.publish(format!("$O.{BUCKET}.M.{name}"), text.into()).await.unwrap().await.unwrap();
     let error = artifacts.get(&stored).await.unwrap_err();
     assert!(matches!(error, ArtifactsError::TooLarge { .. }), "{error}");
+    artifacts.put(b"small").await.unwrap();
+    assert_eq!(artifacts.get(&stored).await.unwrap(), b"small");
 }
 
 #[tokio::test]

@@ -274,6 +274,25 @@ async fn eventually_listed(
 }
 
 #[tokio::test]
+async fn what_a_killed_server_was_asked_does_not_wait_for_its_answer() {
+    let mut scene = Scene::start().await;
+    let records = scene.connect().await.records().await.unwrap();
+    records.put("a", "1", None).await.unwrap();
+    let pid = rustix::process::Pid::from_raw(scene.nats.pid().try_into().unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+    let (get, put) = (records.get("a"), records.put("a", "2", None));
+    let crash = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        scene.nats.restart().await.unwrap();
+        Instant::now()
+    };
+    let (got, put, back) = tokio::join!(get, put, crash);
+    assert!(back.elapsed() < Duration::from_secs(2), "{:?}", back.elapsed());
+    assert!(got.unwrap().is_some());
+    assert_eq!(put, Err(RecordsError::Store(StoreError::Interrupted)));
+}
+
+#[tokio::test]
 async fn without_nats_records_fail_typed_and_soon() {
     let mut scene = Scene::start().await;
     let lattice = scene.connect().await;

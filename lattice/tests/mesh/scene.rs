@@ -69,15 +69,18 @@ pub(crate) async fn eventually<T, E: Debug, F: Future<Output = Result<T, E>>>(
     what: &str,
     attempt: impl Fn() -> F,
 ) -> T {
+    let mut last = None;
     let tries = async {
         loop {
             match attempt().await {
                 Ok(done) => return done,
-                Err(_) => sleep(Duration::from_millis(10)).await,
+                Err(error) => last = Some(error),
             }
+            sleep(Duration::from_millis(10)).await;
         }
     };
-    soon(what, tries).await
+    let done = timeout(PATIENCE, tries).await;
+    done.unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}, but {last:?}"))
 }
 
 pub(crate) async fn until_connected(lattice: &Lattice, wanted: bool) {
