@@ -1,1 +1,14 @@
-//! keyvalue-embedded
+//! `wasi:keyvalue` without a server: each store is one file, and what was acknowledged is on the disk.
+
+mod file;
+mod layout;
+mod provider;
+mod readers;
+mod settings;
+mod store;
+mod writer;
+
+pub use file::{File, OpenError};
+pub use provider::Embedded;
+pub use settings::{Settings, SettingsError};
+pub use store::EmbeddedStore;

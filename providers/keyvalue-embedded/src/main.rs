@@ -1,0 +1,7 @@
+//! `wattle-keyvalue-embedded`: the provider's process.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wattle_sdk::main::<wattle_keyvalue_embedded::Embedded>()
+}

@@ -1,0 +1,110 @@
+//! The one thread that changes a store's file.
+//!
+//! Making a change durable costs one sync of the disk, whether it is one change or a thousand. So whatever waits when a
+//! transaction begins goes into it together, and everyone is answered after the sync that they share.
+
+use std::sync::Arc;
+
+use redb::{Database, Durability};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tracing::error;
+use wattle_keyvalue::Failure;
+
+use crate::layout::Changes;
+
+/// The most changes in one transaction: it bounds how long the first of them waits.
+const GROUP_MAX: usize = 1_024;
+
+/// One call's change: all of it happens, or nothing.
+pub(crate) enum Change {
+    Set { bucket: String, entries: Vec<(String, Vec<u8>)> },
+    Delete { bucket: String, keys: Vec<String> },
+    Increment { bucket: String, key: String, delta: u64 },
+}
+
+/// A change and who waits for it.
+pub(crate) struct Write {
+    pub(crate) change: Change,
+    /// The sum of an increment, else 0. Dropped where the caller went away.
+    pub(crate) answer: oneshot::Sender<Result<u64, Failure>>,
+    /// The change's share of the memory that waiting changes may take.
+    pub(crate) _memory: OwnedSemaphorePermit,
+}
+
+/// Changes the file until nobody can ask for more.
+pub(crate) fn run(database: &Arc<Database>, mut queue: mpsc::Receiver<Write>) {
+    let mut group = Vec::new();
+    while let Some(first) = queue.blocking_recv() {
+        group.push(first);
+        while group.len() < GROUP_MAX
+            && let Ok(next) = queue.try_recv()
+        {
+            group.push(next);
+        }
+        group.retain(|write| !write.answer.is_closed());
+        match commit(database, &group) {
+            Ok(outcomes) => {
+                for (write, outcome) in group.drain(..).zip(outcomes) {
+                    let _ = write.answer.send(outcome); // whoever went away does not want it
+                }
+            }
+            Err(reason) => {
+                error!(%reason, "could not write");
+                for write in group.drain(..) {
+                    let _ = write.answer.send(Err(Failure::backend(format!("the disk: {reason}"))));
+                }
+            }
+        }
+    }
+}
+
+/// All changes of a group, on the disk when this returns. Where one cannot be written, none is.
+fn commit(database: &Database, group: &[Write]) -> Result<Vec<Result<u64, Failure>>, redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(Durability::Immediate)?;
+    transaction.set_quick_repair(true);
+    let mut outcomes = Vec::with_capacity(group.len());
+    {
+        let mut changes = Changes::open(&transaction)?;
+        for write in group {
+            outcomes.push(apply(&mut changes, &write.change)?);
+        }
+    }
+    transaction.commit()?;
+    Ok(outcomes)
+}
+
+fn apply(
+    changes: &mut Changes<'_>,
+    change: &Change,
+) -> Result<Result<u64, Failure>, redb::StorageError> {
+    match change {
+        Change::Set { bucket, entries } => {
+            for (key, value) in entries {
+                changes.set(bucket, key, value)?;
+            }
+            Ok(Ok(0))
+        }
+        Change::Delete { bucket, keys } => {
+            for key in keys {
+                changes.delete(bucket, key)?;
+            }
+            Ok(Ok(0))
+        }
+        Change::Increment { bucket, key, delta } => changes.increment(bucket, key, *delta),
+    }
+}
+
+impl Change {
+    /// About how much memory it takes.
+    pub(crate) fn len(&self) -> usize {
+        const EACH: usize = 128; // the change itself, its channel, its lengths
+        EACH + match self {
+            Self::Set { entries, .. } => {
+                entries.iter().map(|(key, value)| EACH + key.len() + value.len()).sum()
+            }
+            Self::Delete { keys, .. } => keys.iter().map(|key| EACH + key.len()).sum(),
+            Self::Increment { key, .. } => key.len(),
+        }
+    }
+}
