@@ -7,7 +7,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpSocket, TcpStream},
-    task::AbortHandle,
+    task::JoinHandle,
 };
 use tracing::{debug, warn};
 
@@ -27,10 +27,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
     retry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
-/// An address that is listened on until this is dropped. Its connections then finish what is under way.
+/// An address that is listened on until this is closed. Its connections then finish what is under way.
+#[must_use = "it listens until it is closed"]
 pub(crate) struct Listener {
     site: Arc<Site>,
-    accepting: AbortHandle,
+    accepting: JoinHandle<()>,
 }
 
 /// Takes the address. Must run on a lane, which then accepts.
@@ -43,29 +44,36 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 impl Listener {
     pub(crate) fn start(socket: TcpListener, site: Arc<Site>) -> Self {
-        let accepting = tokio::spawn(accept(socket, site.clone())).abort_handle();
+        let accepting = tokio::spawn(accept(socket, site.clone()));
         Self { site, accepting }
     }
 
     pub(crate) fn site(&self) -> &Site {
         &self.site
     }
-}
 
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.accepting.abort();
+    /// Gives the address back: when this returns, it can be bound again.
+    pub(crate) async fn close(self) {
         self.site.close();
+        self.accepting.abort();
+        let _ = self.accepting.await; // it was cancelled, as it had to be
     }
 }
 
 async fn accept(socket: TcpListener, site: Arc<Site>) {
+    let mut is_failing = false; // said once, not twenty times a second
     loop {
         match socket.accept().await {
-            Ok((stream, _)) => take(&site, stream),
+            Ok((stream, _)) => {
+                is_failing = false;
+                take(&site, stream);
+            }
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) => {
-                warn!(address = site.authority(), %error, "cannot accept connections");
+                if !is_failing {
+                    warn!(address = site.authority(), %error, "cannot accept connections");
+                }
+                is_failing = true;
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }

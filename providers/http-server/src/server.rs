@@ -11,7 +11,7 @@ use wattle_sdk::{Context, LinkDetail, LinkError, LinkGrant, Provider, Side, Star
 
 use self::addresses::{Addresses, Wanted};
 use crate::{
-    listener::{Connections, Server},
+    listener::{Connections, Listener, Server},
     routes::{Route, Target},
     settings::{LinkSettings, ServerSettings},
     tls::Tls,
@@ -39,17 +39,20 @@ impl Provider for HttpServer {
     async fn put_link(&self, grant: LinkGrant) -> Result<LinkDetail, LinkError> {
         let (link, peer) = (grant.link, grant.peer.to_string());
         let wanted = self.wanted(grant).await?;
-        let url = self.addresses.lock().put(wanted).map_err(link_error)?;
-        info!(link, %peer, %url, "serving");
-        Ok(LinkDetail { url: Some(url) })
+        let put = self.addresses.lock().put(wanted).map_err(link_error)?;
+        close(put.unused).await;
+        info!(link, %peer, url = put.url, "serving");
+        Ok(LinkDetail { url: Some(put.url) })
     }
 
     async fn delete_link(&self, link: u32) {
-        self.addresses.lock().delete(link);
+        let unused = self.addresses.lock().delete(link);
+        close(unused).await;
     }
 
     async fn drain(&self) {
-        self.addresses.lock().close();
+        let listeners = self.addresses.lock().clear();
+        close(listeners).await;
         self.server.connections.none_left().await;
     }
 }
@@ -102,6 +105,12 @@ async fn resolve(address: &str) -> Result<SocketAddr, LinkError> {
         }
     };
     found.ok_or_else(|| LinkError::new(format!("address {address:?} has no host of that name")))
+}
+
+async fn close(listeners: impl IntoIterator<Item = Listener>) {
+    for listener in listeners {
+        listener.close().await;
+    }
 }
 
 fn link_error(error: impl std::error::Error) -> LinkError {

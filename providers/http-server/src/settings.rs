@@ -26,7 +26,9 @@ const BODY_IDLE_DEFAULT: Duration = Duration::from_secs(60);
 const HEAD_LEN_MAX_DEFAULT: usize = 32 * 1024;
 const HEAD_LEN_MIN: usize = 1024;
 
+/// Over all addresses, and never more than the process may have files, less some for its own.
 const CONNECTIONS_MAX_DEFAULT: usize = 10_000;
+const OWN_FILES: usize = 64;
 
 /// Bytes of a configured path.
 const PATH_LEN_MAX: usize = 1024;
@@ -108,7 +110,8 @@ impl ServerSettings {
             default_address,
             routing_mode: routing_mode(config)?,
             connections_max: number(config, "max_connections", 1, 1_000_000)?
-                .map_or(CONNECTIONS_MAX_DEFAULT, |count| count as usize),
+                .map_or(CONNECTIONS_MAX_DEFAULT, |count| count as usize)
+                .min(files_max().saturating_sub(OWN_FILES).max(1)),
             head_len_max: number(
                 config,
                 "max_header_bytes",
@@ -151,6 +154,11 @@ impl LinkSettings {
             tls: tls(config)?,
         })
     }
+}
+
+fn files_max() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit.current.and_then(|files| usize::try_from(files).ok()).unwrap_or(usize::MAX)
 }
 
 fn routing_mode(config: &Settings) -> Result<Option<RoutingMode>, Error> {

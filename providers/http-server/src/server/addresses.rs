@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    io,
+    io, mem,
     net::SocketAddr,
     sync::Arc,
 };
@@ -35,6 +35,13 @@ pub(crate) struct Wanted {
     pub(crate) route: Route,
 }
 
+/// A link that is served.
+pub(crate) struct Put {
+    pub(crate) url: String,
+    /// The listener of an address that the link left, where it was the last: for the caller to close.
+    pub(crate) unused: Option<Listener>,
+}
+
 /// What tells listeners apart: the address, or for port 0 the link, since each such link gets a port of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Key {
@@ -54,8 +61,8 @@ impl Addresses {
         Self { server, listeners: BTreeMap::new(), links: HashMap::new() }
     }
 
-    /// Serves a link, instead of what was served under its number, and says at which URL. An error changes nothing.
-    pub(crate) fn put(&mut self, wanted: Wanted) -> Result<String, Error> {
+    /// Serves a link, instead of what was served under its number. An error changes nothing.
+    pub(crate) fn put(&mut self, wanted: Wanted) -> Result<Put, Error> {
         let Wanted { address, tls, route } = wanted;
         let link = route.target.link;
         let key = match address.port() {
@@ -75,33 +82,30 @@ impl Addresses {
             }
         };
         let url = url(listener.site().address(), is_tls, url_end);
-        if let Some(old) = self.links.insert(link, key).filter(|old| *old != key) {
-            self.remove(old, link);
-        }
-        Ok(url)
+        let old = self.links.insert(link, key).filter(|old| *old != key);
+        Ok(Put { url, unused: old.and_then(|old| self.remove(old, link)) })
     }
 
-    /// Serves a link no more. Its address closes with its last link.
-    pub(crate) fn delete(&mut self, link: u32) {
-        if let Some(key) = self.links.remove(&link) {
-            self.remove(key, link);
-        }
+    /// Serves a link no more. If it was its address's last, the caller has to close the listener.
+    pub(crate) fn delete(&mut self, link: u32) -> Option<Listener> {
+        let key = self.links.remove(&link)?;
+        self.remove(key, link)
     }
 
-    /// Takes no new connections and lets those there are finish.
-    pub(crate) fn close(&mut self) {
-        self.listeners.clear();
+    /// Serves nothing more; the caller has to close the listeners.
+    pub(crate) fn clear(&mut self) -> impl Iterator<Item = Listener> + use<> {
         self.links.clear();
+        mem::take(&mut self.listeners).into_values()
     }
 
-    fn remove(&mut self, key: Key, link: u32) {
-        let Some(listener) = self.listeners.get(&key) else { return };
-        let rest = listener.site().routes().without(link);
+    fn remove(&mut self, key: Key, link: u32) -> Option<Listener> {
+        let site = self.listeners.get(&key)?.site();
+        let rest = site.routes().without(link);
         if rest.is_empty() {
-            self.listeners.remove(&key);
-        } else {
-            listener.site().set_routes(rest);
+            return self.listeners.remove(&key);
         }
+        site.set_routes(rest);
+        None
     }
 }
 

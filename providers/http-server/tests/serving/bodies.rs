@@ -40,6 +40,19 @@ async fn uploads_arrive_whole_whether_small_large_or_of_unknown_length() {
 }
 
 #[tokio::test]
+async fn a_client_that_asks_first_is_told_to_go_on() {
+    let host = Host::start().await;
+    let mut raw = Raw::connect(host.serve(1, &[]).await).await;
+    raw.send(
+        "POST /measure HTTP/1.1\r\nhost: test\r\nexpect: 100-continue\r\ncontent-length: 3\r\n\r\n",
+    )
+    .await;
+    assert_eq!(raw.until("\r\n\r\n").await, "HTTP/1.1 100 Continue\r\n\r\n");
+    raw.send("abc").await;
+    assert!(raw.until("\r\n\r\n3").await.starts_with("HTTP/1.1 200 OK\r\n"));
+}
+
+#[tokio::test]
 async fn downloads_arrive_whole() {
     let host = Host::start().await;
     let address = host.serve(1, &[]).await;

@@ -1,6 +1,6 @@
 //! Links: which are served where, and which are refused with what reason.
 
-use wattle_core::provider::Side;
+use wattle_core::provider::{Side, ToHost, ToProvider};
 
 use crate::{
     client::{Client, get},
@@ -65,6 +65,22 @@ async fn a_link_that_cannot_be_held_to_is_refused() {
     for grant in [constrained, called, other] {
         host.put_grant(grant).await.expect_err("not for us");
     }
+}
+
+#[tokio::test]
+async fn an_address_is_free_at_once_when_its_last_link_is_deleted() {
+    let host = Host::start().await;
+    let address = host.serve(1, &[]).await;
+    let text = address.to_string();
+    for link in 1..20 {
+        let config = [("address", text.as_str())];
+        host.say(&ToProvider::DeleteLink { link });
+        host.say(&ToProvider::PutLink(grant(link + 1, &config)));
+        assert_eq!(host.hear().await, ToHost::LinkDeleted { link });
+        let put = host.hear().await;
+        assert!(matches!(put, ToHost::LinkPut { outcome: Ok(_), .. }), "{put:?}");
+    }
+    assert_eq!(get(address, "/").await.text(), "hello\n");
 }
 
 #[tokio::test]

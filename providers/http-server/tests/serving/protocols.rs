@@ -82,9 +82,14 @@ async fn refusals_and_limits_hold_for_http2_too() {
     let request = Request::post("http://a/measure").body(full(vec![0; 1001])).expect("a request");
     let answer = client.send_request(request).await.expect("an answer");
     assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
-    let request = Request::get("http://a/other").body(empty()).expect("a request");
+    let get = |path: &str| Request::get(format!("http://a{path}"));
+    let request = get("/other").body(empty()).expect("a request");
     let answer = client.send_request(request).await.expect("an answer");
     assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    let many = (0..150).fold(get("/measure"), |get, number| get.header("x", number));
+    let answer = client.send_request(many.body(empty()).expect("a request")).await;
+    assert_eq!(answer.expect("an answer").status(), StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    assert_eq!(host.actor.calls.borrow().begun, 0);
 }
 
 /// A certificate for `localhost`, as text.
