@@ -1,7 +1,8 @@
 //! One socket, many calls, both ways.
 //!
 //! A call is queued as one frame ([`shared`]), written with whatever else is queued ([`write`]), read by the other side's
-//! [`read`], worked on in its [`answer`], and comes back the same way. Bodies are pumped by [`body`], within [`output`]'s bounds.
+//! [`read`], worked on in its [`answer`], and comes back the same way. Bodies are pumped by [`body`], as [`streams`] and
+//! [`output`] have room.
 
 mod answer;
 mod body;
@@ -9,6 +10,7 @@ mod calls;
 mod output;
 mod read;
 mod shared;
+mod streams;
 mod write;
 
 use std::{

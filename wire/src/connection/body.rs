@@ -4,10 +4,7 @@ use std::{future::poll_fn, sync::Arc, task::Poll};
 
 use bytes::Bytes;
 
-use super::{
-    output::RoomWait,
-    shared::{Gone, Shared},
-};
+use super::{output::RoomWait, shared::Shared, streams::Gone};
 use crate::{
     body::Body,
     frame::{Attached, CallRef, INLINE_LEN_MAX},

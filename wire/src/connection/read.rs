@@ -13,7 +13,8 @@ use wattle_core::{CallError, ErrorKind};
 use super::{
     Closed, answer,
     calls::{Answer, Incoming, NoPlace},
-    shared::{Remote, Shared},
+    shared::Shared,
+    streams::Remote,
 };
 use crate::{
     body::{Body, StreamError},
