@@ -1,6 +1,10 @@
 //! Drives hyper's connection, closes it when it is idle, and lets it finish when its address closes.
 
-use std::{future::Future, pin::Pin, pin::pin};
+use std::{
+    future::Future,
+    pin::{Pin, pin},
+    time::Duration,
+};
 
 use http_body::Body;
 use hyper::{
@@ -9,13 +13,17 @@ use hyper::{
     server::conn::{http1, http2},
     service::HttpService,
 };
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::{End, active::Connection};
 
 /// Looks per idle limit: a connection is closed between one limit and five quarters of it. A timer of its own for each
 /// request would cost more than all else that we do for it.
 const LOOKS: u32 = 4;
+
+/// Between two looks once the address closes: connections that never sent anything, and those whose last answer nobody reads,
+/// must not hold up a drain.
+const CLOSING_LOOK: Duration = Duration::from_millis(500);
 
 /// hyper's two connections, which have no trait in common.
 pub(super) trait Drive: Future<Output = hyper::Result<()>> {
@@ -56,9 +64,7 @@ pub(super) async fn drive(http: impl Drive, connection: &Connection) -> Result<(
     let mut http = pin!(http);
     let mut closing = connection.site().closing();
     let mut is_closing = false;
-    let look = connection.site().settings().idle / LOOKS;
-    let mut looks = interval_at(Instant::now() + look, look);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut looks = every(connection.site().settings().idle / LOOKS);
     let mut quiet = Quiet::default();
     loop {
         tokio::select! {
@@ -66,6 +72,7 @@ pub(super) async fn drive(http: impl Drive, connection: &Connection) -> Result<(
             end = http.as_mut() => return Ok(end?),
             _ = closing.wait_for(|closing| *closing), if !is_closing => {
                 is_closing = true;
+                looks = every(CLOSING_LOOK);
                 http.as_mut().finish();
             }
             _ = looks.tick() => match quiet.look(connection.activity()) {
@@ -75,6 +82,12 @@ pub(super) async fn drive(http: impl Drive, connection: &Connection) -> Result<(
             }
         }
     }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut looks = interval_at(Instant::now() + period, period);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    looks
 }
 
 /// For how many looks nothing was under way.

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use http::{Request, StatusCode};
-use tokio::time::timeout;
+use http_body_util::BodyExt;
+use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
+use tokio::{io::AsyncWriteExt, time::timeout};
 use wattle_core::provider::{ToHost, ToProvider};
 
 use crate::{
@@ -55,6 +57,9 @@ async fn a_drain_refuses_what_is_new_and_finishes_what_is_under_way() {
     let address = host.serve(1, &[("timeout_ms", "700")]).await;
     let mut idle = Client::connect(address).await;
     assert_eq!(idle.get("/").await.text(), "hello\n");
+    let _silent = Raw::connect(address).await;
+    let mut halting = Raw::connect(address).await;
+    halting.send("GET / HT").await;
     let busy = tokio::spawn(get(address, "/hang"));
     host.actor.until(|calls| calls.begun == 2).await;
     host.say(&ToProvider::Drain { grace_ms: 5_000 });
@@ -63,4 +68,48 @@ async fn a_drain_refuses_what_is_new_and_finishes_what_is_under_way() {
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
     let request = Request::get("/").body(empty()).expect("a request");
     assert!(idle.begin(request).await.is_err());
+}
+
+#[tokio::test]
+async fn random_bytes_bother_nobody() {
+    let host = Host::start_with(&[("idle_timeout_ms", "200")]).await;
+    let address = host.serve(1, &[]).await;
+    let bytes = prop::collection::vec(any::<u8>(), 0..2_000);
+    let starts =
+        prop::sample::select(vec!["", "GET / HTTP/1.1\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]);
+    let mut runner = TestRunner::default();
+    let attacks = (0..200).map(|_| {
+        let attack = (starts.clone(), bytes.clone()).new_tree(&mut runner).expect("a value");
+        let (start, bytes) = attack.current();
+        async move {
+            let mut raw = Raw::connect(address).await;
+            let _ = raw.0.write_all(&[start.as_bytes(), &bytes].concat()).await;
+            timeout(SOON, raw.rest()).await.expect("it is closed");
+        }
+    });
+    futures::future::join_all(attacks.collect::<Vec<_>>()).await;
+    assert_eq!(get(address, "/").await.text(), "hello\n");
+}
+
+#[tokio::test]
+async fn bodies_take_no_more_memory_than_their_windows() {
+    let host = Host::start().await;
+    let address = host.serve(1, &[]).await;
+    let (len, path) = (400_000_000, "/source?400000000");
+    let downloads = (0..2).map(|_| async {
+        let mut client = Client::connect(address).await;
+        let request = Request::get(path).body(empty()).expect("a request");
+        let mut body = client.begin(request).await.expect("an answer").into_body();
+        let mut seen = 0;
+        while let Some(frame) = body.frame().await {
+            seen += frame.expect("a frame").into_data().map_or(0, |data| data.len());
+        }
+        assert_eq!(seen, len);
+    });
+    futures::future::join_all(downloads).await;
+    let id = host.process.id().expect("it runs");
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("Linux");
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    let peak_kb: u64 = peak.trim_end_matches("kB").trim().parse().expect("a number");
+    assert!(peak_kb < 60_000, "{peak_kb} kB at the peak");
 }
