@@ -1,5 +1,6 @@
 //! Providers: processes beside the host, each started, watched, restarted and stopped by a supervisor of its own.
 
+mod ending;
 mod image;
 mod life;
 mod links;

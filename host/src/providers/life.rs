@@ -16,6 +16,7 @@ use wattle_wire::{Closed, Connection, Handler, Limits, Reply, Request};
 
 use super::{
     Calls, ProviderSpec,
+    ending::Ending,
     log::LogReader,
     mailbox::Mailbox,
     process::{self, Exit, Process, SpawnError},
@@ -71,29 +72,6 @@ pub(super) enum Heard {
     Exited,
     LaneEnded { lane: usize, why: Closed },
     Frozen { silent_for: Duration },
-}
-
-/// Why its life is over.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Ending {
-    /// There never was a process.
-    NotExecuted { reason: String },
-    /// The process ended.
-    Exited,
-    /// It closed one of its sockets, or sent what is not a frame.
-    LaneEnded { lane: usize, why: Closed },
-    /// It says that it cannot run.
-    Failed { reason: String },
-    /// It did not get ready.
-    Silent { after: Duration },
-    /// It answers no pings.
-    Frozen { silent_for: Duration },
-    /// It says what makes no sense, again and again.
-    Babbling,
-    /// It was to stop, and had its time for that.
-    Stopped,
-    /// It may not run any more.
-    Denied,
 }
 
 /// What is left of it.

@@ -27,6 +27,9 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// Bytes kept of what a provider says about a link.
 const OUTCOME_LEN_MAX: usize = 2_000;
 
+/// What those are told who still wait for a put then.
+const DELETED: &str = "the link was deleted";
+
 /// What a provider said to a link, or why it was not asked.
 pub(super) type LinkOutcome = Result<LinkDetail, String>;
 
@@ -140,7 +143,7 @@ impl Links {
         let was_wanted = self.wanted.remove(&link).is_some();
         self.outcomes.send_if_modified(|outcomes| outcomes.remove(&link).is_some());
         let superseded = self.unasked.extract_if(.., |waiting| waiting.link == link);
-        superseded.for_each(|waiting| waiting.answer(Err("the link was deleted".to_owned())));
+        superseded.for_each(|waiting| waiting.answer(Err(DELETED.to_owned())));
         let crowded = self.asked.get(&link).is_some_and(|asked| asked.len() >= UNANSWERED_MAX);
         if !self.running || !was_wanted || crowded {
             let _gone = answer.send(());
@@ -197,7 +200,12 @@ impl Links {
             for asked in asked {
                 match asked {
                     Asked::Put { until, answer: Some(answer), .. } => {
-                        self.unasked.push(Waiting { link, until, answer });
+                        let waiting = Waiting { link, until, answer };
+                        if self.wanted.contains_key(&link) {
+                            self.unasked.push(waiting);
+                        } else {
+                            waiting.answer(Err(DELETED.to_owned()));
+                        }
                     }
                     Asked::Put { answer: None, .. } => {}
                     Asked::Delete { answer, .. } => {
@@ -265,7 +273,7 @@ impl Links {
     pub(super) fn tick(&mut self, state: &str, now: Instant) -> Vec<ToProvider> {
         self.expire(now);
         for waiting in self.unasked.extract_if(.., |waiting| waiting.until <= now) {
-            waiting.answer(Err(format!("the provider is not ready: {state}")));
+            waiting.answer(Err(not_ready(state)));
         }
         if !self.running {
             return Vec::new();
@@ -305,12 +313,20 @@ impl Links {
         }
     }
 
-    /// There will be no further process: nobody waits in vain.
+    /// There will be no process for long: nobody waits in vain.
+    pub(super) fn refuse(&mut self, state: &str) {
+        self.unasked.drain(..).for_each(|waiting| waiting.answer(Err(not_ready(state))));
+    }
+
+    /// There will be no further process.
     pub(super) fn close(&mut self, state: &str) {
         self.process_ended();
-        let reason = format!("the provider does not run: {state}");
-        self.unasked.drain(..).for_each(|waiting| waiting.answer(Err(reason.clone())));
+        self.refuse(state);
     }
+}
+
+fn not_ready(state: &str) -> String {
+    format!("the provider is not ready: {state}")
 }
 
 impl Waiting {
@@ -328,3 +344,6 @@ fn bounded(outcome: LinkOutcome) -> LinkOutcome {
         Err(reason) => Err(printable(reason, OUTCOME_LEN_MAX)),
     }
 }
+
+#[cfg(test)]
+mod tests;

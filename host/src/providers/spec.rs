@@ -59,7 +59,7 @@ pub(crate) struct Timings {
 impl Default for Timings {
     fn default() -> Self {
         Self {
-            ready_max: Duration::from_secs(20),
+            ready_max: Duration::from_secs(15),
             ping_every: Duration::from_millis(500),
             pong_max: Duration::from_millis(1_500),
             link_max: Duration::from_secs(10),

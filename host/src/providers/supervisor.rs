@@ -10,26 +10,19 @@ use wattle_core::{
     inventory::ProviderState,
     provider::{ToHost, ToProvider},
 };
-use wattle_wire::Closed;
 
 use super::{
     Calls, ProviderSpec, StartFailure,
-    life::{Ending, Heard, Life, Phase, Remains, understood},
+    ending::Ending,
+    life::{Heard, Life, Phase, Remains, understood},
     links::{LinkOrder, Links},
-    process::Exit,
     restarts::{Ended, Pause, Restarts},
     seat::Seat,
 };
-use crate::{
-    lanes::Lanes,
-    logbook::{LogBook, printable},
-};
+use crate::{lanes::Lanes, logbook::LogBook};
 
 /// A process that is ready again serves its links first, but no link that stalls may hold back the others longer than this.
 pub(super) const RELINK_MAX: Duration = Duration::from_secs(2);
-
-/// Bytes kept of a provider's reason.
-const REASON_LEN_MAX: usize = 2_000;
 
 /// What a provider's handles want of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,10 +64,6 @@ impl<C: Calls> Supervisor<C> {
             self.links.process_ended();
             self.pause(pause).await;
         }
-        self.seat.leave(ProviderState::Stopping);
-        let state = self.seat.state().borrow().to_string();
-        self.orders.close();
-        self.links.close(&state);
     }
 
     fn is_wanted(&self) -> bool {
@@ -192,6 +181,12 @@ impl<C: Calls> Supervisor<C> {
         }
     }
 
+    /// The next start is far away, and likely to fail: who put a link meanwhile is told so now. The link is kept.
+    fn refuse_links(&mut self) {
+        let state = self.seat.state().borrow().to_string();
+        self.links.refuse(&state);
+    }
+
     /// Lets the process finish what is under way.
     async fn drain(&mut self, life: &mut Life, grace: Duration) -> Ending {
         if life.served().is_none() {
@@ -237,7 +232,7 @@ impl<C: Calls> Supervisor<C> {
             Some(reason) if served.is_none() => Ending::Failed { reason },
             _ => ending,
         };
-        let how = epitaph(&ending, remains.exit);
+        let how = ending.describe(remains.exit);
         self.seat.exited(how.clone());
         if matches!(ending, Ending::Stopped | Ending::Denied) {
             tracing::info!(provider = %self.seat.id(), %how, "provider stopped");
@@ -270,6 +265,7 @@ impl<C: Calls> Supervisor<C> {
         });
         if is_loop {
             tracing::error!(provider = %self.seat.id(), failures, "provider keeps ending");
+            self.refuse_links();
         }
         let over = sleep(lasts);
         tokio::pin!(over);
@@ -287,6 +283,9 @@ impl<C: Calls> Supervisor<C> {
                 }
                 Some(order) = self.orders.recv() => {
                     self.links.change(order, Instant::now().into_std());
+                    if is_loop {
+                        self.refuse_links();
+                    }
                 }
                 _ = tick.tick() => self.tell_of_late_links(None),
             }
@@ -294,26 +293,11 @@ impl<C: Calls> Supervisor<C> {
     }
 }
 
-/// How it ended, for a person.
-fn epitaph(ending: &Ending, exit: Option<Exit>) -> String {
-    let exited = exit.map_or_else(String::new, |exit| exit.to_string());
-    let by_itself = exit.is_some_and(|exit| exit.by_itself);
-    let why = match ending {
-        Ending::NotExecuted { reason } | Ending::Failed { reason } => {
-            return printable(reason.clone(), REASON_LEN_MAX);
-        }
-        Ending::Stopped => return format!("stopped: {exited}"),
-        Ending::Exited => return exited,
-        Ending::LaneEnded { why: Closed::There | Closed::Socket(_), .. } if by_itself => {
-            return exited;
-        }
-        Ending::LaneEnded { lane, why } => format!("lane {lane}: {why}"),
-        Ending::Silent { after } => format!("not ready after {after:?}"),
-        Ending::Frozen { silent_for } => {
-            format!("no answer to pings for {} ms", silent_for.as_millis())
-        }
-        Ending::Babbling => "it floods its control channel".to_owned(),
-        Ending::Denied => "it may not run any more".to_owned(),
-    };
-    printable(format!("killed by its host: {why}"), REASON_LEN_MAX)
+/// However it ends, with its lane too: nobody calls, or waits for, what is gone.
+impl<C> Drop for Supervisor<C> {
+    fn drop(&mut self) {
+        self.seat.leave(ProviderState::Stopping);
+        let state = self.seat.state().borrow().to_string();
+        self.links.close(&state);
+    }
 }

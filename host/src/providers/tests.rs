@@ -11,6 +11,7 @@ use bytes::Bytes;
 use wattle_core::ErrorKind;
 use wattle_wire::Body;
 
+pub(super) use self::site::grant;
 use self::site::{SOON, Site, head};
 use crate::lanes::Lanes;
 

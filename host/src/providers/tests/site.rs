@@ -134,7 +134,7 @@ pub(super) fn head(function: &str) -> Bytes {
     codec::encode(&head).into()
 }
 
-pub(super) fn grant(link: u32, outcome: &str) -> LinkGrant {
+pub(in crate::providers) fn grant(link: u32, outcome: &str) -> LinkGrant {
     let key = |letter: char| format!("{letter}{}", "A".repeat(55));
     let identity = Identity {
         account: key('A').parse().expect("a key"),

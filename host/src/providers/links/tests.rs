@@ -1,0 +1,147 @@
+use rand::{Rng, SeedableRng, rngs::StdRng};
+
+use super::*;
+use crate::providers::tests::grant;
+
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+
+/// A provider that hears everything and answers when it is told to, and all who wait for it.
+struct Play {
+    links: Links,
+    now: Instant,
+    unanswered: VecDeque<ToProvider>,
+    puts: Vec<oneshot::Receiver<LinkOutcome>>,
+    deletions: Vec<oneshot::Receiver<()>>,
+}
+
+impl Play {
+    fn new() -> Self {
+        let links = Links::new(watch::Sender::default(), ANSWER_MAX);
+        let (unanswered, puts, deletions) = (VecDeque::new(), Vec::new(), Vec::new());
+        Self { links, now: Instant::now(), unanswered, puts, deletions }
+    }
+
+    fn put(&mut self, link: u32) {
+        let (answer, answered) = oneshot::channel();
+        let told = self.links.change(LinkOrder::Put { grant: grant(link, "ok"), answer }, self.now);
+        self.unanswered.extend(told);
+        self.puts.push(answered);
+    }
+
+    fn delete(&mut self, link: u32) {
+        let (answer, answered) = oneshot::channel();
+        self.unanswered.extend(self.links.change(LinkOrder::Delete { link, answer }, self.now));
+        self.deletions.push(answered);
+    }
+
+    fn start(&mut self) {
+        if !self.links.running {
+            self.unanswered.extend(self.links.process_ready(self.now));
+        }
+    }
+
+    fn crash(&mut self) {
+        self.links.process_ended();
+        self.unanswered.clear();
+    }
+
+    fn answer_one(&mut self, outcome: LinkOutcome) {
+        match self.unanswered.pop_front() {
+            Some(ToProvider::PutLink(grant)) => {
+                let asked = self.links.link_put(grant.link, outcome, self.now);
+                assert_eq!(asked, Ok(()), "every put that was sent is expected to be answered");
+            }
+            // A deletion may be one that nobody waits for, when too many changes were unanswered.
+            Some(ToProvider::DeleteLink { link }) => drop(self.links.link_deleted(link)),
+            _ => {}
+        }
+    }
+
+    fn wait(&mut self, duration: Duration) {
+        self.now += duration;
+        let told = self.links.tick("starting", self.now);
+        self.unanswered.extend(told);
+    }
+}
+
+fn play(seed: u64) -> Play {
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut play = Play::new();
+    for _ in 0..200 {
+        let link = random.random_range(1..4);
+        match random.random_range(0..12) {
+            0..3 => play.put(link),
+            3 => play.delete(link),
+            4 => play.start(),
+            5 => play.crash(),
+            6..9 => play.answer_one(Ok(LinkDetail::default())),
+            9 => play.answer_one(Err("no".to_owned())),
+            10 => play.wait(Duration::from_millis(500)),
+            _ => play.wait(Duration::from_secs(6)),
+        }
+        let unanswered = play.links.asked.values().map(VecDeque::len).max();
+        assert!(unanswered.unwrap_or(0) <= UNANSWERED_MAX + 2, "seed {seed}");
+    }
+    play
+}
+
+#[test]
+fn whatever_happens_everybody_is_answered_in_time() {
+    for seed in 0..2_000 {
+        let mut play = play(seed);
+        play.wait(ANSWER_MAX);
+        let answered = play.puts.iter_mut().all(|put| put.try_recv().is_ok());
+        assert!(answered, "seed {seed}: somebody waits for a put");
+        let answered = play.deletions.iter_mut().all(|deletion| deletion.try_recv().is_ok());
+        assert!(answered, "seed {seed}: somebody waits for a deletion");
+    }
+}
+
+#[test]
+fn whatever_happened_a_provider_that_behaves_again_holds_all_links_that_are_wanted() {
+    for seed in 0..2_000 {
+        let mut play = play(seed);
+        play.start();
+        for _ in 0..5 {
+            while !play.unanswered.is_empty() {
+                play.answer_one(Ok(LinkDetail::default()));
+            }
+            play.wait(RETRY_AFTER);
+        }
+        assert!(play.links.are_settled(), "seed {seed}");
+        let wanted: LinkOutcomes =
+            play.links.wanted.keys().map(|link| (*link, Ok(LinkDetail::default()))).collect();
+        assert_eq!(*play.links.outcomes.borrow(), wanted, "seed {seed}");
+    }
+}
+
+#[test]
+fn an_answer_that_nobody_asked_for_is_noticed() {
+    let mut play = Play::new();
+    play.start();
+    let now = play.now;
+    assert_eq!(play.links.link_put(1, Ok(LinkDetail::default()), now), Err(Unasked));
+    assert_eq!(play.links.link_deleted(1), Err(Unasked));
+    play.put(1);
+    assert_eq!(play.links.link_deleted(1), Err(Unasked));
+}
+
+#[test]
+fn links_are_bounded_in_number_and_size() {
+    let mut play = Play::new();
+    let refused = |play: &mut Play| {
+        let answer = play.puts.last_mut().expect("it was put").try_recv();
+        answer.is_ok_and(|outcome| outcome.is_err())
+    };
+    for link in 0..LINKS_MAX {
+        play.put(u32::try_from(link).expect("few"));
+        assert!(!refused(&mut play));
+    }
+    play.put(u32::MAX);
+    assert!(refused(&mut play));
+    let mut large = grant(1, "ok");
+    large.config.insert("key".to_owned(), "x".repeat(CONTROL_LEN_MAX));
+    let (answer, mut answered) = oneshot::channel();
+    assert!(play.links.change(LinkOrder::Put { grant: large, answer }, play.now).is_none());
+    answered.try_recv().expect("at once").expect_err("too large");
+}
