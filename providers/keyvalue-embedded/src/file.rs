@@ -53,7 +53,7 @@ pub enum OpenError {
 
 impl File {
     /// Opens a store, or makes it. Blocks the thread; after a crash, until the file is whole again.
-    pub(crate) fn open(path: &Path, readers: Readers) -> Result<Self, OpenError> {
+    pub fn open(path: &Path, readers: Readers) -> Result<Self, OpenError> {
         if let Some(dir) = path.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         }

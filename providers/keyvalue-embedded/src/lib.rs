@@ -10,5 +10,6 @@ mod writer;
 
 pub use file::{File, OpenError};
 pub use provider::Embedded;
+pub use readers::Readers;
 pub use settings::{Settings, SettingsError};
 pub use store::EmbeddedStore;

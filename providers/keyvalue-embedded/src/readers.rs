@@ -20,12 +20,13 @@ type Job = Box<dyn FnOnce() + Send>;
 
 /// A handle to the threads, which end with the last of them.
 #[derive(Clone, Debug)]
-pub(crate) struct Readers {
+pub struct Readers {
     queue: mpsc::Sender<Job>,
 }
 
 impl Readers {
-    pub(crate) fn start() -> io::Result<Self> {
+    /// Starts the threads.
+    pub fn start() -> io::Result<Self> {
         let (queue, jobs) = mpsc::channel::<Job>(WAITING_MAX);
         let jobs = Arc::new(Mutex::new(jobs));
         for number in 0..THREADS {
