@@ -17,7 +17,7 @@ use async_nats::{
 use tokio::time::{Instant, sleep};
 
 pub use self::error::StoreError;
-use self::error::{account_error, create_error, from_no_stream, get_error};
+use self::error::{create_error, from_no_stream, get_error};
 use crate::Lattice;
 
 /// How long an operation waits for the connection, and for a JetStream that is just starting.
@@ -60,8 +60,12 @@ impl Lattice {
 
     /// Whether JetStream is there for us.
     pub(crate) async fn has_jetstream(&self) -> Result<(), StoreError> {
-        let asked = self.jetstream().query_account().await;
-        asked.map(drop).map_err(|error| account_error(&error))
+        // Any answer about any stream will do. What it says of the account, older servers say in another form.
+        let asked = Box::pin(self.jetstream().get_stream("wattle")).await;
+        match asked.map_err(|error| get_error(&error)) {
+            Ok(_) | Err((_, Some(ErrorCode::STREAM_NOT_FOUND))) => Ok(()),
+            Err((error, _)) => Err(error),
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use std::error::Error;
 use async_nats::jetstream::{
     ErrorCode,
     context::{
-        AccountError, AccountErrorKind, CreateStreamError, CreateStreamErrorKind, GetStreamError,
-        GetStreamErrorKind, RequestError, RequestErrorKind,
+        CreateStreamError, CreateStreamErrorKind, GetStreamError, GetStreamErrorKind, RequestError,
+        RequestErrorKind,
     },
     stream::{ConsumerError, ConsumerErrorKind},
 };
@@ -44,16 +44,6 @@ impl StoreError {
 
     pub(crate) fn refused(error: &(dyn Error + 'static)) -> Self {
         Self::Refused(chain(error).last().map(ToString::to_string).unwrap_or_default())
-    }
-}
-
-pub(super) fn account_error(error: &AccountError) -> StoreError {
-    match error.kind() {
-        AccountErrorKind::TimedOut => StoreError::TimedOut,
-        AccountErrorKind::JetStream(error) => from_server(&error).0,
-        AccountErrorKind::JetStreamUnavailable | AccountErrorKind::Other => {
-            StoreError::NoJetStream(error.to_string())
-        }
     }
 }
 

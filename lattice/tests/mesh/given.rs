@@ -217,7 +217,7 @@ async fn the_buckets_of_a_domain_are_reached_through_a_leaf_node() {
     let config = move |_: &Path| {
         format!(
             "jetstream {{ store_dir: js, domain: edge }}\n\
-             leafnodes {{ remotes: [ {{ url: '{hub_leaf}' }} ], reconnect: 1s }}\n"
+             leafnodes {{ remotes: [ {{ url: '{hub_leaf}' }} ] }}\n"
         )
     };
     let edge = Given::start(config).await;
