@@ -39,7 +39,7 @@ use wattle_wire::{Reply, Request};
 pub(crate) use self::{
     compiled::CompileError,
     deadline::passed as deadline_passed,
-    gate::Gate,
+    gate::{Gate, Pass},
     instance::{CallContext, Instance},
 };
 use self::{
@@ -59,6 +59,8 @@ pub(crate) struct ActorRuntime {
     linker: Linker<Instance>,
     /// Instances at once, of all actors: the pool has no more.
     instances: Arc<Semaphore>,
+    /// Of these, how many one actor may have.
+    instances_of_one_max: u16,
     logbook: Arc<LogBook>,
 }
 
@@ -122,7 +124,10 @@ impl ActorRuntime {
         };
         let linker = imports::linker(&engine).map_err(io::Error::other)?;
         let compiler = Arc::new(Compiler::new(engine, cache_dir, host_seed)?);
-        Ok(Self { compiler, linker, instances: Arc::new(Semaphore::new(instances_max)), logbook })
+        // One actor that spins in all its instances leaves as many to the others.
+        let instances_of_one_max = u16::try_from(instances_max / 2).unwrap_or(u16::MAX);
+        let instances = Arc::new(Semaphore::new(instances_max));
+        Ok(Self { compiler, linker, instances, instances_of_one_max, logbook })
     }
 
     /// Compiles (or loads) and links an actor.
@@ -148,7 +153,11 @@ impl ActorRuntime {
             exports: spec.exports,
             config: ArcSwap::from_pointee(spec.config),
             compiled_from_cache: compiled.from_cache,
-            gate: Gate::new(spec.scale, limits.queue.unwrap_or(QUEUE_MAX_DEFAULT)),
+            gate: Gate::new(
+                spec.scale,
+                self.instances_of_one_max,
+                limits.queue.unwrap_or(QUEUE_MAX_DEFAULT),
+            ),
             deadline: limits
                 .deadline_ms
                 .map_or(DEADLINE_DEFAULT, |ms| Duration::from_millis(ms.into()))
@@ -194,11 +203,9 @@ impl Actor {
         context: CallContext,
     ) -> Result<Reply, CallError> {
         let pass = {
-            let enter = std::pin::pin!(self.gate.enter());
-            deadline::by_deadline(context.deadline, enter).await?
+            let entered = std::pin::pin!(self.enter());
+            deadline::by_deadline(context.deadline, entered).await?
         };
-        let place = self.instances.clone().try_acquire_owned().map_err(|_| no_instance())?;
-        let pass = pass.with_instance(place);
         match &self.http {
             Some(pre)
                 if (interface, function)
@@ -208,6 +215,17 @@ impl Actor {
             }
             _ => Err(unknown_function(interface, function)),
         }
+    }
+
+    /// A place at the actor's gate, and one of the host's instances. Who waits for an instance is inside the gate, so that no
+    /// more wait than all actors have places.
+    async fn enter(&self) -> Result<Pass, CallError> {
+        let pass = self.gate.enter().await?;
+        let instance = match self.instances.clone().try_acquire_owned() {
+            Ok(instance) => instance,
+            Err(_) => self.instances.clone().acquire_owned().await.map_err(|_| no_instance())?,
+        };
+        Ok(pass.with_instance(instance))
     }
 
     /// Calls so far, and how many of them failed in which way.
@@ -228,5 +246,5 @@ impl Actor {
 }
 
 fn no_instance() -> CallError {
-    CallError::new(ErrorKind::Overloaded, "all instances of this host are in use")
+    CallError::new(ErrorKind::Unavailable, "the host stops")
 }

@@ -34,6 +34,13 @@ const POOL_INSTANCES_MAX: u32 = 1_000;
 /// A pool smaller than this is not worth its limits; instances are then allocated one by one.
 const POOL_INSTANCES_MIN: u32 = 32;
 
+/// Instances at once where they are allocated one by one: each takes about 3 MiB of address space before it allocates.
+const ON_DEMAND_INSTANCES_MAX: usize = 128;
+
+/// Where memories move when they grow, each move leaves room for so much more. Growing by a megabyte at a time would copy the
+/// whole memory each time, and hold up everybody on the same thread.
+const GROWTH_BYTES: u64 = 16 << 20;
+
 /// Address space under which we do not try to pool: a 1,000 slot pool wants 4 TiB, the smallest one 128 GiB.
 const POOL_ADDRESS_SPACE_MIN: u64 = 1 << 38;
 
@@ -61,8 +68,7 @@ impl ActorEngine {
             instances /= 2;
         }
         info!("address space is short: actors are allocated one by one");
-        let instances_max = POOL_INSTANCES_MIN as usize;
-        Ok(Self { engine: Engine::new(&on_demand())?, instances_max })
+        Ok(Self { engine: Engine::new(&on_demand())?, instances_max: ON_DEMAND_INSTANCES_MAX })
     }
 
     /// Makes running actors yield every [`EPOCH_INTERVAL`] for as long as the engine lives.
@@ -127,7 +133,7 @@ fn on_demand() -> Config {
     config
         .allocation_strategy(InstanceAllocationStrategy::OnDemand)
         .memory_reservation(0)
-        .memory_reservation_for_growth(1 << 20)
+        .memory_reservation_for_growth(GROWTH_BYTES)
         .memory_guard_size(64 * 1024);
     config
 }

@@ -16,6 +16,7 @@ pub(crate) const QUEUE_MAX_DEFAULT: u32 = 1_024;
 pub(crate) struct Gate {
     places: Arc<Semaphore>,
     scale: AtomicU16,
+    places_max: u16,
     queue_max: u32,
     queued: AtomicU32,
     inside: AtomicU32,
@@ -32,11 +33,13 @@ pub(crate) struct Pass {
 }
 
 impl Gate {
-    pub(crate) fn new(scale: Scale, queue_max: u32) -> Arc<Self> {
-        let places = places(scale);
+    /// A gate with as many places as `scale` says, but never more than `places_max`: one actor does not take all of a host.
+    pub(crate) fn new(scale: Scale, places_max: u16, queue_max: u32) -> Arc<Self> {
+        let places = places(scale).min(places_max);
         Arc::new(Self {
             places: Arc::new(Semaphore::new(usize::from(places))),
             scale: AtomicU16::new(places),
+            places_max,
             queue_max,
             queued: AtomicU32::new(0),
             inside: AtomicU32::new(0),
@@ -73,7 +76,7 @@ impl Gate {
 
     /// Takes effect at once for new calls; calls inside finish.
     pub(crate) fn set_scale(&self, scale: Scale) {
-        let wanted = places(scale);
+        let wanted = places(scale).min(self.places_max);
         let had = self.scale.swap(wanted, Ordering::AcqRel);
         if wanted >= had {
             self.places.add_permits(usize::from(wanted - had));
@@ -188,7 +191,7 @@ mod tests {
 
     #[tokio::test]
     async fn calls_beyond_places_and_queue_are_refused_at_once() {
-        let gate = Gate::new(up_to(1), 1);
+        let gate = Gate::new(up_to(1), 9, 1);
         let inside = gate.enter().await.expect("free");
         let second = tokio::spawn({
             let gate = gate.clone();
@@ -206,7 +209,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_smaller_scale_holds_as_soon_as_calls_leave() {
-        let gate = Gate::new(up_to(2), 0);
+        let gate = Gate::new(up_to(2), 9, 0);
         let first = gate.enter().await.expect("free");
         let second = gate.enter().await.expect("free");
         gate.set_scale(up_to(1));
@@ -219,8 +222,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn no_scale_takes_more_than_the_gate_has() {
+        let gate = Gate::new(up_to(5), 2, 0);
+        assert_eq!(gate.scale(), up_to(2));
+        gate.set_scale(up_to(9));
+        let inside = [gate.enter().await.expect("free"), gate.enter().await.expect("free")];
+        assert!(gate.enter().await.is_err());
+        drop(inside);
+    }
+
+    #[tokio::test]
     async fn a_stopped_gate_is_unavailable_and_says_when_it_is_empty() {
-        let gate = Gate::new(up_to(1), 8);
+        let gate = Gate::new(up_to(1), 9, 8);
         let inside = gate.enter().await.expect("free");
         gate.close();
         assert_eq!(gate.enter().await.expect_err("closed").kind, ErrorKind::Unavailable);

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Instant};
 use bytes::Bytes;
 use wasmtime::{Store, Trap, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_http::{FieldMapError, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use wattle_core::{
     CallError, CallId, ErrorKind, LinkName, Operation, call::Call, link::DEFAULT_LINK_NAME,
 };
@@ -111,6 +111,11 @@ pub(crate) fn guest_error(error: &wasmtime::Error, state: &Instance) -> CallErro
         return CallError::new(ErrorKind::LimitExceeded, limit_text(&state.actor, refused));
     }
     let id = &state.actor.id;
+    if let Some(limit @ (FieldMapError::TooManyFields | FieldMapError::TotalSizeTooBig)) =
+        error.downcast_ref()
+    {
+        return CallError::new(ErrorKind::LimitExceeded, format!("{id}: headers: {limit}"));
+    }
     match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => {
             CallError::new(ErrorKind::LimitExceeded, format!("{id} used up its stack"))

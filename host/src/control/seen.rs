@@ -63,8 +63,14 @@ impl SeenCommands {
             return Err(io::Error::other("too many commands at once"));
         }
         let until = expires.as_secs().saturating_add(LEEWAY_SECS);
-        self.file.write_all(format!("{until} {id}\n").as_bytes())?;
-        self.file.sync_data()?;
+        let line = format!("{until} {id}\n");
+        if let Err(error) =
+            self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data())
+        {
+            // Half a line may be there, and the next one must not be written behind it: the file is written anew first.
+            self.lines = LINES_MAX;
+            return Err(error);
+        }
         self.lines += 1;
         self.until.insert(id.to_owned(), until);
         Ok(true)

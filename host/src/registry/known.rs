@@ -1,8 +1,8 @@
 //! Verified tokens as the facts that links are judged by.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
-use wattle_claims::{ActorClaims, Body, ProviderClaims, Timestamp, Trust, Verified};
+use wattle_claims::{ActorClaims, Body, LEEWAY, ProviderClaims, Timestamp, Trust, Verified};
 use wattle_core::{
     AccountKey, EntityId, Link,
     entity::{CodeKey, Identity, Party},
@@ -12,9 +12,6 @@ use crate::{
     records::{Kept, RecordBook},
     router::{Granted, Known, Validity},
 };
-
-/// Clocks of signers and hosts may differ by so much (DESIGN 11).
-const LEEWAY: Duration = Duration::from_secs(60);
 
 pub(crate) fn identity_of_actor(claims: &Verified<ActorClaims>) -> Identity {
     let key = claims.subject.parse().expect("verified actor tokens are about an actor's key");
