@@ -12,15 +12,20 @@ use super::ServerError;
 /// The program's name in `PATH` and in the cache.
 const PROGRAM: &str = "nats-server";
 
-/// Where nats-server is: `WATTLE_NATS_SERVER`, then `PATH`, then `wattle/bin` in the user's cache folder. What
-/// `WATTLE_NATS_SERVER` names is taken even if it is not there, so that the mistake is seen.
+/// Where Debian and others put servers, which is not in everybody's `PATH`.
+const SYSTEM_FOLDERS: &str = "/usr/local/sbin:/usr/sbin";
+
+/// Where nats-server is: `WATTLE_NATS_SERVER`, then `PATH`, then `wattle/bin` in the user's cache folder, then the system's
+/// folders for servers. What `WATTLE_NATS_SERVER` names is taken even if it is not there, so that the mistake is seen.
 pub fn find_binary() -> Option<PathBuf> {
     if let Some(named) = env::var_os("WATTLE_NATS_SERVER").filter(|path| !path.is_empty()) {
         return Some(named.into());
     }
     let path = env::var_os("PATH").unwrap_or_default();
+    let cached = || Some(cache_folder()?.join("wattle/bin").join(PROGRAM)).filter(|p| p.is_file());
     in_path(&path, PROGRAM)
-        .or_else(|| Some(cache_folder()?.join("wattle/bin").join(PROGRAM)).filter(|p| p.is_file()))
+        .or_else(cached)
+        .or_else(|| in_path(&OsString::from(SYSTEM_FOLDERS), PROGRAM))
 }
 
 /// The first file of that name in the folders of a `PATH`.
