@@ -54,8 +54,10 @@ pub trait ChunkSource: Send + 'static {
 
 /// A stream of bytes with an end, or an error instead of one. Dropping it tells its writer to stop.
 pub struct Body {
-    /// Chunks that were looked at ahead of their reader.
-    front: VecDeque<Bytes>,
+    /// The next chunk where it is at hand: apart from the others, so that a body of one piece needs no queue.
+    first: Bytes,
+    /// Chunks behind it that were looked at ahead of their reader.
+    seen: VecDeque<Bytes>,
     rest: Rest,
 }
 
@@ -78,14 +80,12 @@ impl Body {
 
     /// A body that is all at hand, and what stands behind it.
     pub fn full_with_trailers(bytes: impl Into<Bytes>, trailers: Option<Bytes>) -> Self {
-        let bytes = bytes.into();
-        let front = if bytes.is_empty() { VecDeque::new() } else { VecDeque::from([bytes]) };
-        Self { front, rest: Rest::Ended(trailers) }
+        Self { first: bytes.into(), ..Self::of(Rest::Ended(trailers)) }
     }
 
     /// A body whose chunks come from `source`.
     pub fn new(source: impl ChunkSource) -> Self {
-        Self { front: VecDeque::new(), rest: Rest::Source(Box::new(source)) }
+        Self::of(Rest::Source(Box::new(source)))
     }
 
     /// A body that another task of this process writes, with the same window as one that crosses a socket.
@@ -95,14 +95,21 @@ impl Body {
         (BodySender { pipe, finished: false }, body)
     }
 
+    fn of(rest: Rest) -> Self {
+        Self { first: Bytes::new(), seen: VecDeque::new(), rest }
+    }
+
     pub(crate) fn from_reader(reader: Reader) -> Self {
-        Self { front: VecDeque::new(), rest: Rest::Reader(reader) }
+        Self::of(Rest::Reader(reader))
     }
 
     /// The next chunk, never an empty one; `None` is the end, after an error too.
     pub fn poll_chunk(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StreamError>>> {
+        if !self.first.is_empty() {
+            return Poll::Ready(Some(Ok(mem::take(&mut self.first))));
+        }
         loop {
-            let polled = match self.front.pop_front() {
+            let polled = match self.seen.pop_front() {
                 Some(chunk) => Poll::Ready(Some(Ok(chunk))),
                 None => self.poll_rest(cx),
             };
@@ -180,7 +187,8 @@ impl Body {
             Rest::Reader(reader) => reader.remaining(),
             Rest::Source(source) => source.remaining(),
         };
-        rest.map(|rest| rest + self.front.iter().map(|chunk| chunk.len() as u64).sum::<u64>())
+        let seen: u64 = self.seen.iter().map(|chunk| chunk.len() as u64).sum();
+        rest.map(|rest| rest + seen + self.first.len() as u64)
     }
 
     /// Looks ahead: everything, if it ends within `max` bytes without waiting. Else what was seen is put back.
@@ -189,6 +197,10 @@ impl Body {
         cx: &mut Context<'_>,
         max: usize,
     ) -> Option<(Bytes, Option<Bytes>)> {
+        if let (Rest::Ended(trailers), true) = (&mut self.rest, self.seen.is_empty()) {
+            let len = self.first.len() + trailers.as_ref().map_or(0, Bytes::len);
+            return (len <= max).then(|| (mem::take(&mut self.first), trailers.take()));
+        }
         let mut seen = VecDeque::new();
         let mut len = 0;
         let ended = loop {
@@ -215,8 +227,8 @@ impl Body {
         if ended {
             self.rest = Rest::Ended(trailers);
         }
-        seen.append(&mut self.front);
-        self.front = seen;
+        seen.append(&mut self.seen); // `first` was taken before anything else
+        self.seen = seen;
         None
     }
 }
