@@ -1,0 +1,140 @@
+//! What the registry owns, and how it becomes the snapshot that calls see.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    sync::Arc,
+};
+
+use wattle_claims::{HostClaims, RecordKey, Timestamp, TokenError, Trust, Verified};
+use wattle_core::{
+    EntityId,
+    control::{Failure, FailureKind},
+    entity::Identity,
+};
+
+use super::{
+    RunningActor, RunningProvider, known,
+    running::{RunningFile, WhatRuns},
+};
+use crate::{
+    records::{Kept, RecordBook},
+    router::{Callee, Routes, RoutesBuilder},
+    settings::{self, Secrets},
+};
+
+/// Everything that changes together, under the registry's lock.
+pub(super) struct Inner {
+    pub(super) host: Verified<HostClaims>,
+    pub(super) trust: Trust,
+    pub(super) records: RecordBook,
+    pub(super) secrets: Secrets,
+    pub(super) actors: BTreeMap<EntityId, RunningActor>,
+    pub(super) providers: BTreeMap<EntityId, RunningProvider>,
+    /// Ids that are being started.
+    pub(super) reserved: BTreeSet<EntityId>,
+    pub(super) runs: WhatRuns,
+    pub(super) file: RunningFile,
+    pub(super) numbers: BTreeMap<RecordKey, u32>,
+    /// Which tokens held when everything was last judged.
+    pub(super) standing_judged: Vec<bool>,
+}
+
+impl Inner {
+    pub(super) fn save(&mut self) -> io::Result<()> {
+        self.file.write(&self.runs)
+    }
+
+    pub(super) fn check_owner(&self, id: &EntityId, identity: &Identity) -> Result<(), Failure> {
+        let Some(owner) = self.runs.owner(id) else { return Ok(()) };
+        if *owner != identity.account {
+            let text = format!(
+                "{id} belongs to account {owner}, which started it first; this is signed by {}",
+                identity.account
+            );
+            return Err(Failure::new(FailureKind::Conflict, text));
+        }
+        let running = self.runs.identity(id).filter(|running| *running != identity);
+        match running {
+            None => Ok(()),
+            Some(running) => {
+                let text = format!("{id} is running {}, this is {}", running.key, identity.key);
+                Err(Failure::new(FailureKind::Conflict, text)
+                    .with_next(format!("stop it first: wattle stop actor {id}")))
+            }
+        }
+    }
+
+    /// Config records may have changed under running actors.
+    pub(super) fn refresh_actor_settings(&self) {
+        for running in self.actors.values() {
+            let account = running.claims.account();
+            if let Ok(settings) =
+                settings::of_records(&running.start.config, account, &self.records, &self.secrets)
+                && **running.actor.config.load() != settings
+            {
+                running.actor.config.store(Arc::new(settings));
+            }
+        }
+    }
+
+    /// Which of the host's, the actors', the providers' and the records' tokens hold, in that order.
+    pub(super) fn standing(&self, now: Timestamp) -> Vec<bool> {
+        let trust = &self.trust;
+        let mut standing = vec![self.host.standing(trust, now).is_ok()];
+        standing.extend(
+            self.actors.values().map(|running| running.claims.standing(trust, now).is_ok()),
+        );
+        standing.extend(
+            self.providers.values().map(|running| running.claims.standing(trust, now).is_ok()),
+        );
+        standing.extend(self.records.iter().map(|(_, entry)| match &entry.record {
+            Kept::Link(record) => record.standing(trust, now).is_ok(),
+            Kept::Share(record) => record.standing(trust, now).is_ok(),
+            Kept::Config(_) | Kept::Revocations(_) | Kept::Unusable => true,
+        }));
+        standing
+    }
+
+    pub(super) fn routes(&mut self, now: Timestamp) -> Routes {
+        let mut builder = RoutesBuilder::default();
+        let host = self.host.standing(&self.trust, now).err();
+        for (id, running) in &self.actors {
+            let standing = running.claims.standing(&self.trust, now);
+            let known = known::actor(id, &running.claims, broken(host.as_ref(), standing));
+            builder.entity(known, Callee::Actor(running.actor.clone()));
+        }
+        for (id, running) in &self.providers {
+            let standing = running.claims.standing(&self.trust, now);
+            if let Err(error) = &standing {
+                running.provider.deny(error.to_string());
+            }
+            let known = known::provider(id, &running.claims, broken(host.as_ref(), standing));
+            builder.entity(known, Callee::Provider(running.provider.clone()));
+        }
+        self.add_links(&mut builder, now);
+        builder.finish()
+    }
+
+    fn add_links(&mut self, builder: &mut RoutesBuilder, now: Timestamp) {
+        let Self { records, numbers, trust, .. } = self;
+        let shares = known::Shares::collect(records, trust, now);
+        for (key, entry) in records.iter() {
+            let Kept::Link(record) = &entry.record else { continue };
+            let Some(link) = &record.body.value else { continue };
+            let next = numbers.len() as u32 + 1;
+            let number = *numbers.entry(key.clone()).or_insert(next);
+            let validity = known::validity(
+                record,
+                record.standing(trust, now).err().map(|error| error.to_string()),
+            );
+            let granted = known::granted(link, record.account(), &validity);
+            builder.link(number, &granted, |account, party| shares.allow(account, party));
+        }
+    }
+}
+
+fn broken(host: Option<&TokenError>, own: Result<(), TokenError>) -> Option<String> {
+    let host = host.map(|error| format!("this host's claims: {error}"));
+    host.or_else(|| own.err().map(|error| error.to_string()))
+}
