@@ -43,7 +43,7 @@ pub(crate) struct HostOptions {
     #[arg(long)]
     pub(crate) lanes: Option<usize>,
     /// What is logged, by the host and its providers: a tracing filter
-    #[arg(long, default_value = "info", value_name = "FILTER", env = "WATTLE_LOG")]
+    #[arg(long, default_value = "info,async_nats=warn", value_name = "FILTER", env = "WATTLE_LOG")]
     pub(crate) log: String,
 }
 

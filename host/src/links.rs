@@ -9,7 +9,7 @@ use futures::future::join_all;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, warn};
 use wattle_core::{
-    EntityId, Link,
+    Constraints, EntityId, Link,
     entity::Party,
     link::LinkConfig,
     provider::{LinkDetail, LinkGrant, Side},
@@ -134,9 +134,10 @@ impl Task {
 
     fn grant(&self, edge: &Edge, side: Side) -> Result<LinkGrant, String> {
         let link = &edge.link;
-        let (config, peer): (&LinkConfig, &Party) = match side {
-            Side::Source => (&link.source_config, &link.target),
-            Side::Target => (&link.target_config, &link.source),
+        // Constraints bind the caller, so only the callee is told of them.
+        let (config, peer, constraints): (&LinkConfig, &Party, Constraints) = match side {
+            Side::Source => (&link.source_config, &link.target, Constraints::new()),
+            Side::Target => (&link.target_config, &link.source, link.constraints.clone()),
         };
         let config = self
             .registry
@@ -148,7 +149,7 @@ impl Task {
             peer: peer.clone(),
             name: link.name.clone(),
             interfaces: link.interfaces.clone(),
-            constraints: link.constraints.clone(),
+            constraints,
             config,
         })
     }
