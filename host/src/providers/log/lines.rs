@@ -70,6 +70,22 @@ mod tests {
     }
 
     #[test]
+    fn noise_never_takes_more_memory_than_a_line_and_is_always_printable() {
+        use rand::{Rng, RngCore, SeedableRng, rngs::StdRng};
+        for seed in 0..500 {
+            let mut random = StdRng::seed_from_u64(seed);
+            let mut noise = vec![0; random.random_range(0..100_000)];
+            random.fill_bytes(&mut noise);
+            let size = random.random_range(1..40_000);
+            for line in lines_of(noise.chunks(size)) {
+                let message = super::super::line::Line::parse(&line).message;
+                let text = crate::logbook::printable(message, 500);
+                assert!(text.len() < 520 && !text.contains(['\n', '\u{1b}', '\0']), "seed {seed}");
+            }
+        }
+    }
+
+    #[test]
     fn an_endless_line_is_cut_and_the_next_one_is_whole() {
         let mut text = vec![b'x'; 10 * LINE_LEN_MAX];
         text.extend_from_slice(b"\nnext\n");
