@@ -40,25 +40,45 @@ pub(crate) struct Cli {
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// The project folder [default: `.wattle` here or above, then ~/.config/wattle]
-    #[arg(long, global = true, env = "WATTLE_DIR", value_name = "FOLDER")]
+    #[arg(long, global = true, env = "WATTLE_DIR", hide_env_values = true, value_name = "FOLDER")]
     pub(crate) dir: Option<PathBuf>,
     /// The lattice's name [default: the project's, else `default`]
-    #[arg(long, global = true, env = "WATTLE_LATTICE", value_name = "NAME")]
+    #[arg(
+        long,
+        global = true,
+        env = "WATTLE_LATTICE",
+        hide_env_values = true,
+        value_name = "NAME"
+    )]
     pub(crate) lattice: Option<LatticeName>,
     /// NATS servers, separated by commas [default: the project's]
-    #[arg(long, global = true, env = "WATTLE_NATS_URL", value_name = "URL")]
+    #[arg(
+        long,
+        global = true,
+        env = "WATTLE_NATS_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     pub(crate) nats_url: Option<String>,
     /// A NATS credentials file
-    #[arg(long, global = true, env = "WATTLE_CREDS", value_name = "FILE")]
+    #[arg(long, global = true, env = "WATTLE_CREDS", hide_env_values = true, value_name = "FILE")]
     pub(crate) creds: Option<PathBuf>,
     /// The host to talk to, by key or friendly name [default: the project's, else the only one]
-    #[arg(long, global = true, env = "WATTLE_HOST", value_name = "HOST")]
+    #[arg(long, global = true, env = "WATTLE_HOST", hide_env_values = true, value_name = "HOST")]
     pub(crate) host: Option<String>,
-    /// How the answer is written
-    #[arg(short, long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    /// How the answer is written: text, or json (one value; one per line for what streams)
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        value_name = "FORMAT"
+    )]
     pub(crate) output: Format,
     /// How long to wait for the answer: 500ms, 30s, 2m
-    #[arg(long, global = true, default_value = "30s", value_parser = value::duration)]
+    #[arg(long, global = true, default_value = "30s", value_name = "TIME", value_parser = value::duration)]
     pub(crate) timeout: Duration,
     /// No progress and no notes on stderr
     #[arg(short, long, global = true)]

@@ -47,7 +47,7 @@ impl Output {
             Format::Text => {
                 let text = text();
                 if !text.is_empty() {
-                    print_line(text.trim_end());
+                    print_line(plain(&text).trim_end());
                 }
             }
         }
@@ -60,7 +60,7 @@ impl Output {
                 let json = serde_json::to_string(json);
                 print_line(&json.expect("answers have no maps with unserialisable keys"));
             }
-            Format::Text => print_line(&text()),
+            Format::Text => print_line(&plain(&text())),
         }
     }
 
@@ -74,7 +74,7 @@ impl Output {
     /// Something worth knowing beside the answer.
     pub(crate) fn note(self, text: &str) {
         if !self.quiet {
-            eprintln!("{text}");
+            say(&plain(&format!("{text}\n")));
         }
     }
 
@@ -92,13 +92,12 @@ impl Output {
                     "message": report.message,
                     "next": report.next,
                 }});
-                eprintln!("{error}");
+                say(&format!("{error}\n"));
             }
             Format::Text => {
-                eprintln!("error: {}", report.message);
-                if let Some(next) = &report.next {
-                    eprintln!("  next: {next}");
-                }
+                let next = report.next.iter().map(|next| format!("  next: {next}\n"));
+                let next: String = next.collect();
+                say(&plain(&format!("error: {}\n{next}", report.message)));
             }
         }
     }
@@ -115,7 +114,7 @@ pub(crate) struct Step {
 impl Step {
     fn begin(what: &str, silent: bool) -> Self {
         if !silent {
-            eprint!("{what} … ");
+            say(&format!("{what} … "));
         }
         Self { began: std::time::Instant::now(), silent, open: true }
     }
@@ -124,7 +123,7 @@ impl Step {
     pub(crate) fn done(mut self, result: &str) {
         self.open = false;
         if !self.silent {
-            eprintln!("{result} ({:.1} s)", self.began.elapsed().as_secs_f32());
+            say(&format!("{result} ({:.1} s)\n", self.began.elapsed().as_secs_f32()));
         }
     }
 }
@@ -132,9 +131,21 @@ impl Step {
 impl Drop for Step {
     fn drop(&mut self) {
         if self.open && !self.silent {
-            eprintln!("failed");
+            say("failed\n");
         }
     }
+}
+
+/// A stderr that nobody reads any more must not keep a command from doing what it does.
+fn say(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Text from files and hosts as a person may see it: control characters could move the cursor or change the terminal.
+fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c })
+        .collect()
 }
 
 fn print_line(text: &str) {
@@ -146,5 +157,15 @@ fn exit_when_closed(written: std::io::Result<()>) {
     if let Err(error) = written {
         let code = if error.kind() == std::io::ErrorKind::BrokenPipe { 0 } else { 1 };
         std::process::exit(code);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_text_cannot_move_the_cursor() {
+        assert_eq!(plain("a\u{1b}[2J\r\u{0}b\n\tc"), "a\u{fffd}[2J\u{fffd}\u{fffd}b\n\tc");
     }
 }

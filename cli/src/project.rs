@@ -36,7 +36,8 @@ impl Project {
     /// The folder that `--dir` names, or the one here or above, or the user's own.
     pub(crate) fn find(global: &Global) -> anyhow::Result<Option<Self>> {
         if let Some(dir) = &global.dir {
-            return Ok(dir.is_dir().then(|| Self { dir: dir.clone() }));
+            // Absolute, because hosts in the background are told of it.
+            return Ok(dir.canonicalize().ok().filter(|dir| dir.is_dir()).map(|dir| Self { dir }));
         }
         let here = std::env::current_dir().context("the working directory")?;
         let above = here.ancestors().map(|dir| dir.join(FOLDER));

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use tracing::info;
 
 use super::Context;
 use crate::{
@@ -52,9 +51,7 @@ pub(crate) async fn run(context: &Context, args: HostArgs) -> anyhow::Result<Exi
         trust: &args.trust,
     };
     let identity = Identity::establish(&project, lattice, given, context.output)?;
-    let name = identity.name.clone();
     let host = Box::pin(hosting::start(&project, identity, &args.options, &nats, logbook)).await?;
-    info!(%name, host = %host.key(), nats = %nats.url, "host started");
     host.serve(&mut signals).await?;
     Ok(Exit::Ok)
 }

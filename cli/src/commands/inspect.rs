@@ -1,6 +1,7 @@
 //! `wattle inspect`: what a file, a token, or something that runs says about itself, and whether that holds.
 
 use std::{
+    collections::BTreeSet,
     fmt::Write,
     io::Read,
     path::{Path, PathBuf},
@@ -10,11 +11,11 @@ use anyhow::Context as _;
 use clap::Args;
 use serde_json::Value;
 use wattle_claims::Trust;
-use wattle_core::EntityId;
+use wattle_core::{EntityId, Interface};
 
 use super::Context;
 use crate::{
-    describe::{Description, TokenDescription, describe, looks_like_token},
+    describe::{Content, Description, TokenDescription, describe, looks_like_token},
     exit::Exit,
     problem::Problem,
     project::{Project, keys::Role},
@@ -85,8 +86,10 @@ async fn running(context: &Context, what: &str) -> anyhow::Result<Vec<u8>> {
 pub(super) fn trust(context: &Context) -> anyhow::Result<Option<Trust>> {
     let Some(project) = Project::find(&context.global)? else { return Ok(None) };
     let Ok(token) = project.keys().token(Role::User) else { return Ok(None) };
-    let lattice = context.global.lattice.clone().map_or_else(|| Ok(project.lattice()?.name()), Ok);
-    let lattice = lattice.map_err(|error: anyhow::Error| error)?;
+    let lattice = match &context.global.lattice {
+        Some(lattice) => lattice.clone(),
+        None => project.lattice()?.name(),
+    };
     Ok(Some(Standing::of(&token, &lattice)?.trust))
 }
 
@@ -95,7 +98,7 @@ pub(super) fn as_text(described: &Description) -> String {
     let mut text = String::new();
     line(&mut text, "what", described.what);
     if let Some(token) = &described.token {
-        token_lines(&mut text, token);
+        token_lines(&mut text, token, &described.content);
     }
     let content = &described.content;
     for (what, interfaces) in [("imports", &content.imports), ("exports", &content.exports)] {
@@ -121,7 +124,7 @@ pub(super) fn as_text(described: &Description) -> String {
     text
 }
 
-fn token_lines(text: &mut String, token: &TokenDescription) {
+fn token_lines(text: &mut String, token: &TokenDescription, content: &Content) {
     line(text, "token", &format!("{} {}", token.kind, token.id));
     line(text, "subject", &token.subject);
     line(text, "issuer", &token.issuer);
@@ -136,12 +139,41 @@ fn token_lines(text: &mut String, token: &TokenDescription) {
         let expires = step.expires.as_ref().map(|at| format!(", expires {at}")).unwrap_or_default();
         line(text, "hangs on", &format!("{} {name} {}{expires}", step.kind, step.subject));
     }
-    line(text, "claims", &claims(&token.body));
+    let Some(fields) = token.body.as_object() else { return };
+    for (name, value) in fields {
+        let (label, shown) = match name.as_str() {
+            "imports" => ("may import", !says_the_same(value, content.imports.as_deref())),
+            "exports" => ("may export", !says_the_same(value, content.exports.as_deref())),
+            "hash" | "binaries" => (name.as_str(), content.digest.is_none()),
+            name => (name, true),
+        };
+        if shown {
+            line(text, label, &field(value));
+        }
+    }
 }
 
-fn claims(body: &Value) -> String {
-    let pretty = serde_json::to_string_pretty(body).unwrap_or_default();
-    pretty.replace('\n', "\n             ")
+/// Whether claims cover exactly what a component imports or exports; then one list is enough.
+fn says_the_same(claimed: &Value, found: Option<&[String]>) -> bool {
+    let Some(found) = found else { return false };
+    let interface = |name: &str| name.parse::<Interface>().ok();
+    let found: BTreeSet<_> = found.iter().filter_map(|name| interface(name)).collect();
+    let claimed = claimed.as_array().map_or(&[][..], Vec::as_slice).iter();
+    claimed.filter_map(|name| interface(name.as_str()?)).collect::<BTreeSet<_>>() == found
+}
+
+fn field(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) if values.iter().all(Value::is_string) => {
+            let values: Vec<&str> = values.iter().filter_map(Value::as_str).collect();
+            values.join(", ")
+        }
+        other => {
+            let pretty = serde_json::to_string_pretty(other).unwrap_or_default();
+            pretty.replace('\n', "\n             ")
+        }
+    }
 }
 
 fn line(text: &mut String, what: &str, value: &str) {

@@ -16,7 +16,7 @@ use crate::{
     args::value,
     exit::Exit,
     problem::Problem,
-    session::{Session, entities::unexpected, records::Done},
+    session::{Session, entities::unexpected},
 };
 
 /// Grant one actor or provider calls to another
@@ -70,8 +70,8 @@ pub(crate) struct PutArgs {
     /// What the callee holds the caller to; repeatable, the same key adds a value
     #[arg(long, value_name = "KEY=VALUE", value_parser = value::pair)]
     constraint: Vec<(String, String)>,
-    /// Where the callee may run, seen from the caller
-    #[arg(long, value_enum, default_value_t)]
+    /// Where the callee may run: any, local (the caller's host) or remote (another)
+    #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     locality: LocalityArg,
     /// The link ends after this time: 1h, 7d [default: it does not end]
     #[arg(long, value_name = "TIME", value_parser = value::duration)]
@@ -147,7 +147,7 @@ async fn put(context: &Context, args: PutArgs) -> anyhow::Result<Exit> {
     let record = RecordKey::Link { account: session.account.clone(), key: key.clone() };
     let done = session.put_record(&host, record, Some(link), known, args.expires_in).await?;
     step.done("it holds");
-    answer(context, &key, &done, "put");
+    context.output.answer(&done, || format!("{key}: {}", done.or("the link holds")));
     Ok(Exit::Ok)
 }
 
@@ -167,15 +167,8 @@ async fn delete(context: &Context, args: DelArgs) -> anyhow::Result<Exit> {
     }
     let record = RecordKey::Link { account: session.account.clone(), key: key.clone() };
     let done = session.put_record::<Link>(&host, record, None, known, None).await?;
-    answer(context, &key, &done, "deleted");
+    context.output.answer(&done, || format!("{key}: the link is deleted"));
     Ok(Exit::Ok)
-}
-
-fn answer(context: &Context, key: &LinkKey, done: &Done, what: &str) {
-    context.output.answer(done, || match &done.detail {
-        Some(detail) => format!("link {key} {what}: {detail}"),
-        None => format!("link {key} {what}"),
-    });
 }
 
 /// The generation of the newest record of a link that the host knows; 0 if it knows none.

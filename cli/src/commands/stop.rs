@@ -33,10 +33,7 @@ pub(crate) async fn run(context: &Context, command: StopCommand) -> anyhow::Resu
     let host = session.host().await?;
     let step = context.output.step(&format!("stopping {id}"));
     let done = session.make_so(&host, command).await?;
-    step.done("stopped");
-    context.output.answer(&done, || match &done.detail {
-        Some(detail) => format!("{id} stopped: {detail}"),
-        None => format!("{id} stopped"),
-    });
+    step.done(if done.unchanged { "it did not run" } else { "stopped" });
+    context.output.answer(&done, || done.or(format!("{id} is stopped")));
     Ok(Exit::Ok)
 }

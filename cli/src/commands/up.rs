@@ -16,7 +16,7 @@ use crate::{
     session::Standing,
 };
 
-use self::servers::Server;
+use self::{detached::Started, servers::Server};
 
 /// Start a lattice on this machine: keys on first use, a nats-server, a host
 ///
@@ -54,16 +54,7 @@ pub(crate) async fn run(context: &Context, args: UpArgs) -> anyhow::Result<Exit>
     let given = Given { name, ..Given::default() };
     let identity = Identity::establish(&project, file.name(), given, context.output)?;
     if args.detach {
-        let key = match detached::start(context, &project, &identity, &args.options).await {
-            Ok(key) => key,
-            Err(error) => {
-                server.stop(context, &project).await?;
-                return Err(error);
-            }
-        };
-        server.leave();
-        report(context, &project, &key, false)?;
-        return Ok(Exit::Ok);
+        return background(context, &project, &identity, &args.options, server).await;
     }
     Box::pin(foreground(context, &project, identity, &args.options, server, &mut signals, lock))
         .await
@@ -83,6 +74,30 @@ fn prepare(context: &Context, project: &Project) -> anyhow::Result<LatticeFile> 
     file.account = Some(standing.account);
     project.save(&file)?;
     Ok(file)
+}
+
+async fn background(
+    context: &Context,
+    project: &Project,
+    identity: &Identity,
+    options: &HostOptions,
+    server: Server,
+) -> anyhow::Result<Exit> {
+    match detached::start(context, project, identity, options).await {
+        Ok(Started::Answers(key)) => {
+            server.leave();
+            report(context, project, &key, false)?;
+            Ok(Exit::Ok)
+        }
+        Ok(Started::Silent(error)) => {
+            server.leave();
+            Err(error)
+        }
+        Err(error) => {
+            server.stop(context, project).await?;
+            Err(error)
+        }
+    }
 }
 
 async fn foreground(

@@ -19,6 +19,13 @@ pub(crate) struct Done {
     pub(crate) detail: Option<String>,
 }
 
+impl Done {
+    /// What the host says it amounts to, or else `otherwise`.
+    pub(crate) fn or(&self, otherwise: impl Into<String>) -> String {
+        self.detail.clone().unwrap_or_else(|| otherwise.into())
+    }
+}
+
 impl Session {
     /// Sends a command that makes something so.
     pub(crate) async fn make_so(&self, host: &HostKey, command: Command) -> anyhow::Result<Done> {

@@ -94,11 +94,11 @@ pub(super) fn show(context: &Context, reply: &UserReply, include: bool) -> anyho
         context.output.answer(&answer, String::new);
     } else {
         if include || status.is_client_error() || status.is_server_error() {
-            eprintln!("{status}");
+            context.output.note(&status.to_string());
         }
         if include {
             for (name, value) in &headers {
-                eprintln!("{name}: {value}");
+                context.output.note(&format!("{name}: {value}"));
             }
         }
         context.output.bytes(&reply.body);

@@ -105,8 +105,8 @@ pub(crate) struct UserArgs {
     /// The user's name
     #[arg(long)]
     name: String,
-    /// What they may do
-    #[arg(long, value_enum, value_delimiter = ',', required = true)]
+    /// What they may do: control, link, config, invoke, inspect
+    #[arg(long, value_enum, value_delimiter = ',', required = true, hide_possible_values = true)]
     right: Vec<RightArg>,
     #[command(flatten)]
     made: Made,

@@ -1,6 +1,5 @@
 //! `wattle claims verify`.
 
-use anyhow::Context as _;
 use clap::Args;
 
 use crate::{
@@ -31,7 +30,8 @@ pub(super) fn run(context: &Context, args: &VerifyArgs) -> anyhow::Result<Exit> 
         Problem::new(Exit::NotFound, "no project here says whom to trust")
             .next("run this in a project's folder, or name it with --dir")
     })?;
-    let described = describe(&bytes, Some(&trust)).with_context(|| args.what.clone())?;
+    let described = describe(&bytes, Some(&trust))
+        .map_err(|error| Problem::new(Exit::Denied, format!("{}: {error:#}", args.what)))?;
     context.output.answer(&described, || as_text(&described));
     Ok(if described.holds == Some(true) { Exit::Ok } else { Exit::Denied })
 }

@@ -74,9 +74,6 @@ pub(super) async fn run(context: &Context, args: ActorArgs) -> anyhow::Result<Ex
     let step = context.output.step(&format!("starting actor {id}"));
     let done = session.make_so(&host, Command::StartActor(command)).await?;
     step.done(if done.unchanged { "it ran already" } else { "it takes calls" });
-    context.output.answer(&done, || {
-        let detail = done.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
-        format!("actor {id} runs{detail}")
-    });
+    context.output.answer(&done, || done.or(format!("actor {id} runs")));
     Ok(Exit::Ok)
 }

@@ -50,10 +50,7 @@ pub(super) async fn run(context: &Context, args: ProviderArgs) -> anyhow::Result
     let step = context.output.step(&format!("starting provider {id}"));
     let done = session.make_so(&host, Command::StartProvider(command)).await?;
     step.done(if done.unchanged { "it ran already" } else { "it is ready" });
-    context.output.answer(&done, || {
-        let detail = done.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
-        format!("provider {id} runs{detail}")
-    });
+    context.output.answer(&done, || done.or(format!("provider {id} runs")));
     Ok(Exit::Ok)
 }
 

@@ -26,24 +26,34 @@ const ASK_WAIT: Duration = Duration::from_secs(2);
 /// What is shown of the log of a host that did not start.
 const LOG_SHOWN_MAX: u64 = 4_096; // bytes
 
+/// How starting went.
+pub(super) enum Started {
+    /// It answers.
+    Answers(HostKey),
+    /// It runs, and whether it serves cannot be asked: there is no NATS, say. It is left running: it serves what it last ran.
+    Silent(anyhow::Error),
+}
+
 pub(super) async fn start(
     context: &Context,
     project: &Project,
     identity: &Identity,
     options: &HostOptions,
-) -> anyhow::Result<HostKey> {
+) -> anyhow::Result<Started> {
     let step = context.output.step(&format!("starting host {}", identity.name));
     let mut child = spawn(project, identity, options)?;
     let key = identity.key.public_key::<HostKey>().context("the host's key")?;
-    let answered = wait_until_it_answers(context, &key, Some((&mut child, project))).await;
-    if answered.is_err() {
-        // Nobody knows of a host that we gave up on: leave none behind.
-        let _ = child.kill();
-        let _ = child.wait();
+    match wait_until_it_answers(context, &key, Some((&mut child, project))).await {
+        Ok(()) => {
+            step.done(&format!("it answers (pid {})", child.id()));
+            Ok(Started::Answers(key))
+        }
+        Err(error) if child.try_wait().context("the host's process")?.is_none() => {
+            step.done(&format!("it runs (pid {}), and does not answer", child.id()));
+            Ok(Started::Silent(error))
+        }
+        Err(error) => Err(error),
     }
-    answered?;
-    step.done(&format!("it answers (pid {})", child.id()));
-    Ok(key)
 }
 
 fn spawn(project: &Project, identity: &Identity, options: &HostOptions) -> anyhow::Result<Child> {
@@ -88,11 +98,14 @@ pub(super) async fn wait_until_it_answers(
             let what = format!("the host ended at once ({status})\n{}", tail(&project.host_log()));
             return Err(Problem::new(Exit::Failed, what.trim_end()).into());
         }
-        if session.is_none() {
-            session = Some(patient.session().await?);
-        }
-        let opened = session.as_ref().expect("it was opened just now");
-        let Err(error) = opened.ask(key, HostCommand::GetInventory).await else { return Ok(()) };
+        let asked = async {
+            if session.is_none() {
+                session = Some(patient.session().await?);
+            }
+            let opened = session.as_ref().expect("it was opened just now");
+            opened.ask(key, HostCommand::GetInventory).await
+        };
+        let Err(error) = asked.await else { return Ok(()) };
         if Report::from(&error).exit != Exit::Unreachable {
             return Err(error);
         }
