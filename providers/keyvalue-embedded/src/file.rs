@@ -57,8 +57,10 @@ impl File {
         if let Some(dir) = path.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         }
-        // Another user of the machine has no business in it.
-        let file = OpenOptions::new().read(true).write(true).create(true).mode(0o600).open(path)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        options.mode(0o600); // another user of the machine has no business in it
+        let file = options.open(path)?;
         let database = match redb::Builder::new().set_cache_size(CACHE_LEN).create_file(file) {
             Ok(database) => Arc::new(database),
             Err(DatabaseError::DatabaseAlreadyOpen) => return Err(OpenError::InUse),

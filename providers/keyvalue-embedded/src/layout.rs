@@ -107,6 +107,9 @@ fn number_in(value: &[u8]) -> Option<u64> {
     (number.to_string() == text).then_some(number)
 }
 
+/// What several keys have, in their order.
+pub(crate) type Values = Vec<Option<Vec<u8>>>;
+
 /// What a key has.
 pub(crate) fn get(
     transaction: &ReadTransaction,
@@ -132,7 +135,7 @@ pub(crate) fn get_many(
     transaction: &ReadTransaction,
     bucket: &str,
     keys: &[String],
-) -> Result<Result<Vec<Option<Vec<u8>>>, Failure>, redb::Error> {
+) -> Result<Result<Values, Failure>, redb::Error> {
     let values = transaction.open_table(VALUES)?;
     let mut len = 0;
     let mut found = Vec::with_capacity(keys.len());

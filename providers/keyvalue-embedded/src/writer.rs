@@ -61,8 +61,9 @@ pub(crate) fn run(database: &Arc<Database>, mut queue: mpsc::Receiver<Write>) {
 /// All changes of a group, on the disk when this returns. Where one cannot be written, none is.
 fn commit(database: &Database, group: &[Write]) -> Result<Vec<Result<u64, Failure>>, redb::Error> {
     let mut transaction = database.begin_write()?;
+    // Without redb's quick repair: it spares a crashed store of 1 GB one of its two seconds of opening, and makes each commit
+    // take 8 ms instead of 2.
     transaction.set_durability(Durability::Immediate)?;
-    transaction.set_quick_repair(true);
     let mut outcomes = Vec::with_capacity(group.len());
     {
         let mut changes = Changes::open(&transaction)?;
