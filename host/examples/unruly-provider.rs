@@ -27,6 +27,9 @@ const MESSAGES_MAX: usize = 10_000;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> io::Result<()> {
+    // As the SDK does: a test that ends early leaves nothing behind, not even one that hangs.
+    let with_its_host = rustix::process::Signal::KILL;
+    rustix::process::set_parent_process_death_signal(Some(with_its_host))?;
     let first = StdUnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let further = lanes::receive(&first)?;
     let sockets = [first].into_iter().chain(further.into_iter().map(StdUnixStream::from));
