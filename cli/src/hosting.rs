@@ -28,13 +28,13 @@ pub(crate) use signals::Signals;
 #[derive(Clone, Debug, Args)]
 pub(crate) struct HostOptions {
     /// The host's friendly name [default: the machine's name]
-    #[arg(long, env = "WATTLE_HOST_NAME")]
+    #[arg(long, env = "WATTLE_HOST_NAME", hide_env_values = true)]
     pub(crate) name: Option<Name>,
     /// A label, for placing things; repeatable
     #[arg(long, value_name = "KEY=VALUE", value_parser = value::pair)]
     pub(crate) label: Vec<(String, String)>,
     /// Where secrets are read from: one file per secret
-    #[arg(long, value_name = "FOLDER", env = "WATTLE_SECRETS_DIR")]
+    #[arg(long, value_name = "FOLDER", env = "WATTLE_SECRETS_DIR", hide_env_values = true)]
     pub(crate) secrets_dir: Option<PathBuf>,
     /// How long calls under way may take when the host stops
     #[arg(long, default_value = "10s", value_name = "TIME", value_parser = value::duration)]
@@ -43,7 +43,13 @@ pub(crate) struct HostOptions {
     #[arg(long)]
     pub(crate) lanes: Option<usize>,
     /// What is logged, by the host and its providers: a tracing filter
-    #[arg(long, default_value = "info,async_nats=warn", value_name = "FILTER", env = "WATTLE_LOG")]
+    #[arg(
+        long,
+        default_value = "info",
+        value_name = "FILTER",
+        env = "WATTLE_LOG",
+        hide_env_values = true
+    )]
     pub(crate) log: String,
 }
 

@@ -79,7 +79,13 @@ pub(crate) fn as_text(path: &Path, actor: &SignedComponent) -> String {
         lines(&actor.imports),
         lines(&actor.exports),
         actor.hash,
-        path.display(),
-        path.display(),
+        from_here(path).display(),
+        from_here(path).display(),
     )
+}
+
+/// A path as a person in this folder would write it.
+fn from_here(path: &Path) -> PathBuf {
+    let here = std::env::current_dir().ok();
+    here.and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path).to_owned()
 }
