@@ -42,9 +42,9 @@ fn guests(repository: &Repository, packages: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// The unsigned component of a guest package.
+/// The component of a guest package. Its claims are one more section, which wasmtime skips.
 pub(crate) fn component(repository: &Repository, package: &str) -> Result<PathBuf> {
-    let (workspace, name) = package.rsplit_once('/').context("a guest's folder has a workspace")?;
-    let file = format!("{workspace}/target/wasm32-wasip2/release/{}.wasm", name.replace('-', "_"));
+    let name = package.rsplit('/').next().unwrap_or(package);
+    let file = format!("{package}/build/{name}.signed.wasm");
     repository.file(&file).canonicalize().with_context(|| format!("finding {file}"))
 }

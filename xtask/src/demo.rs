@@ -8,12 +8,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use crate::{
-    build,
-    lattice::Lattice,
-    repository::{Repository, step},
-    tools,
-};
+use crate::{build, lattice::Lattice, repository::Repository, tools};
 
 /// Where the demo listens if nobody else does.
 const PORT: u16 = 8080;

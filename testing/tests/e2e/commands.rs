@@ -106,7 +106,8 @@ async fn a_command_for_another_time_lattice_operator_or_host_is_refused() {
     send("not yet valid", &|draft| draft.not_before = Some(later), now).await;
     send("issued in the future", &|draft| draft.expires = None, later).await;
     let elsewhere: wattle_core::LatticeName = "elsewhere".parse().expect("a name");
-    send("for another lattice", &|draft| draft.audience.lattice = Some(elsewhere.clone()), now).await;
+    send("for another lattice", &|draft| draft.audience.lattice = Some(elsewhere.clone()), now)
+        .await;
     let stranger = Chain::stranger().audience();
     send("for another operator", &|draft| draft.audience = stranger.clone(), now).await;
     let other_host = KeyPair::generate(KeyKind::Host).public();

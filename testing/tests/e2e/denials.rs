@@ -90,9 +90,10 @@ async fn a_link_for_another_key_grants_nothing() {
     let (lattice, kit) = kit_and_store().await;
     lattice.link("kit", STORE, KEY_VALUE, &[]).await;
     assert_eq!(kit.get("/kv?op=get&key=a").await.status, 404);
-    // Another component under the same id: the link was for the first one's key.
+    // Another component under the same id: the links were for the first one's key, the one from the http-server, too.
     lattice.wattle(&["stop", "actor", "kit"]).await.ok();
     lattice.actor(Guest::Kit, "kit").await;
+    lattice.expose_again("kit", &kit).await;
     assert_store_denied(&lattice, &kit, &["kit"]).await;
 }
 

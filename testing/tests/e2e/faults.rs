@@ -6,7 +6,9 @@ use std::{
 };
 
 use wattle_claims::{Draft, KeyKind, KeyPair, ProviderClaims, Timestamp, module, provider};
-use wattle_testing::{Guest, KEY_VALUE, Lattice, Load, Process, Redis, Shots, Site, eventually};
+use wattle_testing::{
+    Guest, KEY_VALUE, Lattice, Load, Process, Redis, Shots, Site, eventually, program,
+};
 
 const BACK_AFTER_KILL: Duration = Duration::from_secs(1);
 const BACK_AFTER_FREEZE: Duration = Duration::from_secs(3);
@@ -99,7 +101,8 @@ async fn http_server_is_back_after_it_was_killed_and_frozen() {
 async fn a_provider_that_exits_at_once_is_a_crash_loop_with_its_last_words() {
     let lattice = Lattice::start().await;
     let chain = lattice.chain();
-    let binary = b"#!/bin/sh\necho 'the disk is on fire' >&2\nexit 7\n".to_vec();
+    // It is no provider: without arguments it says so on stderr and exits.
+    let binary = std::fs::read(program("wattle-twin")).expect("the binary");
     let platform = provider::platform();
     let draft = Draft {
         subject: KeyPair::generate(KeyKind::Provider).public(),
@@ -118,14 +121,14 @@ async fn a_provider_that_exits_at_once_is_a_crash_loop_with_its_last_words() {
     let artifact = provider::pack(&token, &BTreeMap::from([(platform, binary)])).expect("packed");
     let file = format!("file:{}", lattice.write("doomed.tar", &artifact));
     let start = ["start", "provider", &file, "--id", "doomed"];
-    lattice.wattle(&start).await.code(1).naming(&["the disk is on fire"]);
+    lattice.wattle(&start).await.code(1).naming(&["required arguments"]);
 
     // Where a failed start is kept, it shows as what it is.
     let inventory = lattice.inventory().await;
     let providers = inventory["providers"].as_array().expect("a list");
     if let Some(status) = providers.iter().find(|status| status["id"] == "doomed") {
         let state = status["state"].to_string();
-        assert!(state.contains("crash-loop") && state.contains("on fire"), "{status}");
+        assert!(state.contains("crash-loop") && state.contains("required arguments"), "{status}");
     }
 }
 

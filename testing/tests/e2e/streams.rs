@@ -140,7 +140,9 @@ async fn a_body_is_echoed_while_it_comes_and_a_broken_one_is_not_mistaken_for_a_
     assert!(response.body == body, "the echo differs");
     let mut client = kit.connect().await;
     client.send_head("GET", "/half?bytes=200000", &[], 0).await.expect("sent");
-    assert_eq!(client.head().await.expect("a head").status, 200);
+    // It may break off before the head is out, or in the middle of the body; it must not end like a whole one.
+    let Ok(head) = client.head().await else { return };
+    assert_eq!(head.status, 200);
     let mut received = 0;
     let ended = loop {
         match client.chunk().await {

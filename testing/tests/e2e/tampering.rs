@@ -137,7 +137,7 @@ async fn what_is_written_straight_into_the_store_of_records_changes_nothing() {
     let insider = lattice.insider().await;
     let records = insider.mesh.records().await.expect("records");
     let all = records.all().await.expect("records");
-    let is_ours = |(key, _): &&(String, String)| key.contains(".kit.");
+    let is_ours = |(key, _): &&(String, String)| key.contains(".kit.keyvalue-embedded.");
     let (key, old) = all.iter().find(is_ours).expect("the link's record").clone();
 
     // Garbage, and the honest record under another's key.

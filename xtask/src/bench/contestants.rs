@@ -2,7 +2,7 @@
 
 use std::{
     net::{SocketAddr, TcpListener, TcpStream},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Stdio},
     time::Duration,
 };
@@ -164,8 +164,7 @@ fn start_wattle(
     for package in build::EXAMPLES {
         let name = package.rsplit('/').next().unwrap_or(package);
         lattice.tell(&["build", package])?;
-        let signed: PathBuf = repository.file(package).join(format!("build/{name}.signed.wasm"));
-        let signed = signed.to_string_lossy().into_owned();
+        let signed = build::component(repository, package)?.to_string_lossy().into_owned();
         lattice.tell(&["start", "actor", &signed, "--id", name])?;
         let address = format!("127.0.0.1:{}", free_port()?);
         let setting = format!("address={address}");

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{contestants::free_port, samples::median};
 use crate::{
-    http,
+    build, http,
     lattice::{Lattice, actors},
     repository::{Repository, poll},
 };
@@ -50,9 +50,9 @@ pub(crate) fn measure(repository: &Repository, folder: &Path) -> Result<Starts> 
     let lattice = Lattice::in_folder(repository, &folder);
     lattice.tell(&["up", "-d"])?;
     lattice.tell(&["start", "provider", "http-server"])?;
-    let signed = repository.file("examples/http-hello/build/http-hello.signed.wasm");
     lattice.tell(&["build", "examples/http-hello"])?;
-    let signed = signed.to_string_lossy().into_owned();
+    let signed =
+        build::component(repository, "examples/http-hello")?.to_string_lossy().into_owned();
     let address = format!("127.0.0.1:{}", free_port()?);
     lattice.tell(&["start", "actor", &signed, "--id", "hello"])?;
     let url = format!("http://{address}/");
