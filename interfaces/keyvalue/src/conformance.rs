@@ -10,15 +10,13 @@ mod listing;
 mod scopes;
 mod store;
 
-use std::future::Future;
-
 use wattle_core::{CallError, Constraints, ErrorKind, call::Call};
 
 use crate::{Caller, Error, Failure};
 
 /// Runs the whole suite. `caller` makes a caller over a link with these constraints, always to the same store.
-pub async fn run<C: Call>(caller: impl Fn(Constraints) -> Caller<C>) {
-    let open = caller(Constraints::new());
+pub async fn run<C: Call>(caller: impl AsyncFn(Constraints) -> Caller<C>) {
+    let open = caller(Constraints::new()).await;
     store::run(&open).await;
     atomics::run(&open).await;
     batch::run(&open).await;

@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
-use wattle_core::{CallError, Constraints, ErrorKind};
+use wattle_core::{CallError, ErrorKind};
 
-use crate::{Scope, ScopeError, Store, dispatch};
+use crate::{Scope, Store, dispatch};
 
 /// The links that hold now, by number. Calls read a snapshot; only a put or a deleted link makes a new one.
 #[derive(Debug)]
@@ -27,17 +27,13 @@ impl<S> Default for Links<S> {
 
 impl<S: Store> Links<S> {
     /// Takes a link, in place of any with the same number.
-    ///
-    /// # Errors
-    /// A constraint that is not known.
-    pub fn put(&self, link: u32, constraints: &Constraints, store: S) -> Result<(), ScopeError> {
-        let linked = Arc::new(Linked { scope: Scope::new(constraints)?, store });
+    pub fn put(&self, link: u32, scope: Scope, store: S) {
+        let linked = Arc::new(Linked { scope, store });
         self.links.rcu(|links| {
             let mut links = BTreeMap::clone(links);
             links.insert(link, Arc::clone(&linked));
             links
         });
-        Ok(())
     }
 
     /// Lets go of a link. Calls that are under way keep their store until they end.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use tokio::{sync::Mutex, task::spawn_blocking, time::timeout_at};
-use wattle_keyvalue::Links;
+use wattle_keyvalue::{Links, Scope};
 use wattle_sdk::{
     CallError, Context, ErrorKind, IncomingCall, LinkDetail, LinkError, LinkGrant, Provider, Reply,
     Side, StartError,
@@ -33,14 +33,14 @@ impl Provider for Embedded {
         if link.side == Side::Source {
             return Err(LinkError::new("a key-value store is called, it does not call"));
         }
+        let scope =
+            Scope::new(&link.constraints).map_err(|error| LinkError::new(error.to_string()))?;
         let path =
             self.settings.file(&link.config).map_err(|error| LinkError::new(error.to_string()))?;
         let opened = self.file(&path).await;
         let file =
             opened.map_err(|error| LinkError::new(format!("{}: {error}", path.display())))?;
-        self.links
-            .put(link.link, &link.constraints, EmbeddedStore::new(file))
-            .map_err(|error| LinkError::new(error.to_string()))?;
+        self.links.put(link.link, scope, EmbeddedStore::new(file));
         Ok(LinkDetail::default())
     }
 

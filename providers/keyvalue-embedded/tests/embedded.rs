@@ -2,19 +2,43 @@
 
 #[path = "embedded/link.rs"]
 mod link;
+#[path = "embedded/process.rs"]
+mod process;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use link::{Link, caller, callers, file};
+use process::Process;
 use tokio::{task::JoinSet, time::timeout};
-use wattle_core::{CallError, ErrorKind};
+use wattle_core::{CallError, Constraints, ErrorKind, link::Settings};
 use wattle_keyvalue::{Caller, Failure, conformance, limit::VALUE_LEN_MAX};
 use wattle_keyvalue_embedded::OpenError;
 
 #[tokio::test]
 async fn a_file_keeps_the_contract() {
     let dir = tempfile::tempdir().expect("a folder");
-    conformance::run(callers(file(dir.path()).expect("a new file"))).await;
+    let caller = callers(file(dir.path()).expect("a new file"));
+    conformance::run(async |constraints| caller(constraints)).await;
+}
+
+#[tokio::test]
+async fn the_process_keeps_the_contract_and_what_it_acknowledged_when_killed() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let config = || {
+        let dir = dir.path().to_str().expect("a folder's name is text").to_owned();
+        [("data-dir".to_owned(), dir)].into()
+    };
+    let binary = env!("CARGO_BIN_EXE_wattle-keyvalue-embedded");
+    let mut process = Process::start(binary, config()).await;
+    conformance::run(async |constraints| process.caller(constraints, Settings::new()).await).await;
+    let store = process.caller(Constraints::new(), Settings::new()).await;
+    assert_eq!(store.increment("default", "n", 41).await, Ok(41));
+
+    process.child.kill().await.expect("it runs");
+    assert!(matches!(store.get("default", "n").await, Err(Failure::Call(_))), "it is gone");
+    let process = Process::start(binary, config()).await;
+    let store = process.caller(Constraints::new(), Settings::new()).await;
+    assert_eq!(store.increment("default", "n", 1).await, Ok(42));
 }
 
 #[tokio::test]
@@ -34,6 +58,23 @@ async fn what_was_acknowledged_is_there_after_a_crash() {
     assert_eq!(store.get("default", "key").await, Ok(Some(b"value".to_vec())));
     assert_eq!(store.increment("default", "n", 1).await, Ok(21));
     assert_eq!(store.list_keys("default", None).await, Ok(first), "numbers outlive a restart");
+}
+
+#[tokio::test]
+async fn a_link_that_cannot_hold_says_why() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let text = dir.path().to_str().expect("a folder's name is text").to_owned();
+    let binary = env!("CARGO_BIN_EXE_wattle-keyvalue-embedded");
+    let process = Process::start(binary, [("dir".to_owned(), text)].into()).await;
+    let unknown = Constraints::from([("tables".to_owned(), vec![])]);
+    let reason = process.put(unknown, Settings::new()).await.err().expect("an unknown constraint");
+    assert!(reason.contains("tables"), "{reason}");
+    let outside = Settings::from([("store".to_owned(), "../other".to_owned())]);
+    assert!(process.put(Constraints::new(), outside).await.is_err());
+    let _file = file(dir.path()).expect("a new file");
+    let reason =
+        process.put(Constraints::new(), Settings::new()).await.err().expect("a file in use");
+    assert!(reason.contains("another process"), "{reason}");
 }
 
 #[tokio::test]

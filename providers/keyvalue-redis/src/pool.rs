@@ -58,9 +58,14 @@ impl Pool {
         self.connections.get(lane).unwrap_or(&self.connections[0])
     }
 
-    /// Why Redis refuses this login, if it does. Waits for the first attempt to connect.
+    /// Why Redis refuses this login, if it does. Waits for every lane's first attempt to connect, so that a Redis that is there
+    /// serves whichever lane the first call comes on.
     pub async fn refusal(&self) -> Option<String> {
-        self.connections[0].refusal().await
+        let mut refusal = None;
+        for connection in &self.connections {
+            refusal = connection.refusal().await.or(refusal);
+        }
+        refusal
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use tokio::time::timeout_at;
-use wattle_keyvalue::Links;
+use wattle_keyvalue::{Links, Scope};
 use wattle_sdk::{
     CallError, Context, ErrorKind, IncomingCall, LinkDetail, LinkError, LinkGrant, Provider, Reply,
     Side, StartError,
@@ -34,15 +34,15 @@ impl Provider for Redis {
         if link.side == Side::Source {
             return Err(LinkError::new("a key-value store is called, it does not call"));
         }
+        let scope =
+            Scope::new(&link.constraints).map_err(|error| LinkError::new(error.to_string()))?;
         let address = Address::from_settings(&link.config, &self.context.start.config)
             .map_err(|error| LinkError::new(error.to_string()))?;
         let pool = self.pool(&address);
         if let Some(refusal) = pool.refusal().await {
             return Err(LinkError::new(format!("redis at {address}: {refusal}")));
         }
-        self.links
-            .put(link.link, &link.constraints, RedisStore::new(pool))
-            .map_err(|error| LinkError::new(error.to_string()))?;
+        self.links.put(link.link, scope, RedisStore::new(pool));
         Ok(LinkDetail::default())
     }
 

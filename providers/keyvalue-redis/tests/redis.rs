@@ -2,15 +2,18 @@
 
 #[path = "redis/link.rs"]
 mod link;
+#[path = "../../keyvalue-embedded/tests/embedded/process.rs"]
+mod process;
 #[path = "redis/server.rs"]
 mod server;
 
 use std::time::{Duration, Instant};
 
-use link::{Link, caller, callers, pool};
+use link::{caller, callers, pool};
+use process::Process;
 use server::Server;
 use tokio::time::timeout;
-use wattle_core::ErrorKind;
+use wattle_core::{Constraints, ErrorKind, call::Call, link::Settings};
 use wattle_keyvalue::{Caller, Error, Failure, conformance};
 
 /// How soon a failure must show, and a Redis that is back must serve.
@@ -22,7 +25,51 @@ const AT_ONCE: Duration = Duration::from_millis(100);
 #[tokio::test]
 async fn redis_keeps_the_contract() {
     let server = Server::start();
-    conformance::run(callers(&server.url()).await).await;
+    let caller = callers(&server.url()).await;
+    conformance::run(async |constraints| caller(constraints)).await;
+}
+
+#[tokio::test]
+async fn the_process_keeps_the_contract_and_outlives_redis() {
+    let mut server = Server::start();
+    let config = || Settings::from([("URL".to_owned(), server.url())]);
+    let mut process = start_process().await;
+    conformance::run(async |constraints| process.caller(constraints, config()).await).await;
+
+    let store = process.caller(Constraints::new(), config()).await;
+    server.kill();
+    for _lane in 0..2 {
+        assert_backend_down(store.get("default", "key").await);
+    }
+    server.restart();
+    timeout(SOON, until_it_serves(&store)).await.expect("it serves again within a second");
+    assert_eq!(process.child.try_wait().expect("it is ours"), None, "it was not restarted");
+}
+
+#[tokio::test]
+async fn a_link_that_cannot_hold_says_why() {
+    let server = Server::start_with(&["--requirepass", "richtig"]);
+    let process = start_process().await;
+    let unknown = Constraints::from([("tables".to_owned(), vec![])]);
+    let login = |url: String| Settings::from([("url".to_owned(), url)]);
+    let right = server.url().replace("redis://", "redis://:richtig@");
+    let refused = [
+        (Constraints::new(), Settings::new()),
+        (Constraints::new(), login(server.url())),
+        (Constraints::new(), login(server.url().replace("redis://", "redis://:falsch@"))),
+        (Constraints::new(), login("http://127.0.0.1".to_owned())),
+        (unknown, login(right.clone())),
+    ];
+    for (constraints, settings) in refused {
+        let reason = process.put(constraints, settings).await.err().expect("it cannot hold");
+        assert!(!reason.contains("falsch") && !reason.is_empty(), "{reason}");
+    }
+    let store = process.caller(Constraints::new(), login(right)).await;
+    assert_eq!(store.get("default", "key").await, Ok(None));
+}
+
+async fn start_process() -> Process {
+    Process::start(env!("CARGO_BIN_EXE_wattle-keyvalue-redis"), Settings::new()).await
 }
 
 #[tokio::test]
@@ -131,7 +178,7 @@ async fn what_redis_does_not_allow_is_denied() {
     assert_eq!(store.set("default", "key", b"x").await, Err(Error::AccessDenied.into()));
 }
 
-async fn until_it_serves(store: &Caller<Link>) {
+async fn until_it_serves<C: Call>(store: &Caller<C>) {
     while let Err(failure) = store.get("default", "key").await {
         assert_backend_down::<()>(Err(failure));
         tokio::task::yield_now().await;

@@ -7,13 +7,13 @@ use crate::{BUCKETS, Caller, KEY_PREFIX};
 
 const BUCKET: &str = "conformance-scopes";
 
-pub(super) async fn run<C: Call>(caller: &impl Fn(Constraints) -> Caller<C>) {
-    let open = caller(Constraints::new());
+pub(super) async fn run<C: Call>(caller: &impl AsyncFn(Constraints) -> Caller<C>) {
+    let open = caller(Constraints::new()).await;
     ok("set", open.set(BUCKET, "other/secret", b"x")).await;
-    only_keys_with_the_prefix_are_within_reach(&caller(one(KEY_PREFIX, &["cart/"]))).await;
-    any_of_several_prefixes_will_do(&caller(one(KEY_PREFIX, &["cart/a", "cart/b"]))).await;
-    only_the_buckets_named_are_within_reach(&caller(one(BUCKETS, &[BUCKET]))).await;
-    nothing_named_is_nothing_within_reach(&caller(one(BUCKETS, &[]))).await;
+    only_keys_with_the_prefix_are_within_reach(&caller(one(KEY_PREFIX, &["cart/"])).await).await;
+    any_of_several_prefixes_will_do(&caller(one(KEY_PREFIX, &["cart/a", "cart/b"])).await).await;
+    only_the_buckets_named_are_within_reach(&caller(one(BUCKETS, &[BUCKET])).await).await;
+    nothing_named_is_nothing_within_reach(&caller(one(BUCKETS, &[])).await).await;
     assert_eq!(ok("get", open.get(BUCKET, "other/secret")).await.as_deref(), Some(&b"x"[..]));
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use wattle_core::{CallError, Constraints, Operation, call::Call};
-use wattle_keyvalue::{Caller, Links};
+use wattle_keyvalue::{Caller, Links, Scope};
 use wattle_keyvalue_embedded::{EmbeddedStore, File, OpenError, Readers};
 
 /// A link to a store, by number.
@@ -36,7 +36,8 @@ pub(crate) fn callers(file: File) -> impl Fn(Constraints) -> Caller<Link> {
     move |constraints| {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let store = EmbeddedStore::new(Arc::clone(&file));
-        links.put(number, &constraints, store).expect("known constraints");
+        let scope = Scope::new(&constraints).expect("known constraints");
+        links.put(number, scope, store);
         Caller::new(Link { links: Arc::clone(&links), number })
     }
 }

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::task::AbortHandle;
 use wattle_core::{CallError, Constraints, Operation, call::Call};
-use wattle_keyvalue::{Caller, Links};
+use wattle_keyvalue::{Caller, Links, Scope};
 use wattle_keyvalue_redis::{Address, Lanes, Pool, RedisStore};
 
 /// The test's runtime as the only lane.
@@ -44,14 +44,15 @@ pub(crate) fn pool(url: &str) -> Pool {
 }
 
 /// Makes callers over links to one Redis, once it is connected or known not to be.
-pub(crate) async fn callers(url: &str) -> impl Fn(Constraints) -> Caller<Link> {
+pub(crate) async fn callers(url: &str) -> impl Fn(Constraints) -> Caller<Link> + use<> {
     let pool = Arc::new(pool(url));
     assert_eq!(pool.refusal().await, None);
     let (links, next) = (Arc::new(Links::default()), AtomicU32::new(0));
     move |constraints| {
         let number = next.fetch_add(1, Ordering::Relaxed);
         let store = RedisStore::new(Arc::clone(&pool));
-        links.put(number, &constraints, store).expect("known constraints");
+        let scope = Scope::new(&constraints).expect("known constraints");
+        links.put(number, scope, store);
         Caller::new(Link { links: Arc::clone(&links), number })
     }
 }
