@@ -57,7 +57,7 @@ pub enum Command {
         /// Its name.
         name: Name,
     },
-    /// Call an actor or a provider as the user.
+    /// Call an actor as the user. (A provider serves links, and a user has none.)
     Call(UserCall),
     /// Whether a call would be allowed, and by what.
     Why(Question),

@@ -159,7 +159,7 @@ pub enum LinkState {
     Active {
         /// Where it listens, if it made a provider listen.
         url: Option<String>,
-        /// Whether the last call went to this host; absent before the first.
+        /// Whether its callee is on this host.
         local: bool,
     },
     /// One end does not run here (yet).

@@ -10,7 +10,7 @@ mod seen;
 use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{debug, info};
 use wattle_claims::{
     Draft, Issuer, KeyPair, Right, Signed, Timestamp, TokenError, Verified, peek_kind,
 };
@@ -144,8 +144,10 @@ impl Control {
 
     /// One line per command, each in the file of its name.
     async fn obey(self: &Arc<Self>, command: &Verified<Command>) -> Result<Outcome, Failure> {
-        self.allowed(command)?;
-        info!(id = command.id, by = command.issuer, command = name_of(&command.body), "command");
+        let right = needed(&command.body)
+            .map_err(|error| Failure::new(FailureKind::Invalid, error.to_string()))?;
+        allowed(command, right)?;
+        log(command, right);
         match &command.body {
             Command::StartActor(start) => self.start_actor(start, false).await,
             Command::StopActor { id } => self.stop_actor(id).await,
@@ -163,21 +165,29 @@ impl Control {
         }
     }
 
-    /// What an account itself signs needs no right; a user needs the one for the kind of command.
-    fn allowed(&self, command: &Verified<Command>) -> Result<(), Failure> {
-        let Some(user) = command.user() else { return Ok(()) };
-        let right = needed(&command.body)
-            .map_err(|error| Failure::new(FailureKind::Invalid, error.to_string()))?;
-        if user.rights.contains(&right) {
-            return Ok(());
-        }
-        let text = format!("user {} ({}) lacks the right {right:?}", user.name, command.issuer);
-        Err(Failure::new(FailureKind::Denied, text))
-    }
-
     fn stop_host(&self, grace_ms: u32) -> Result<Outcome, Failure> {
         self.stop.send_replace(Some(Duration::from_millis(grace_ms.into())));
         Ok(Outcome::Done { unchanged: false, detail: Some("the host drains and ends".to_owned()) })
+    }
+}
+
+/// What an account itself signs needs no right; a user needs the one for the kind of command.
+fn allowed(command: &Verified<Command>, right: Right) -> Result<(), Failure> {
+    let Some(user) = command.user() else { return Ok(()) };
+    if user.rights.contains(&right) {
+        return Ok(());
+    }
+    let text = format!("user {} ({}) lacks the right {right:?}", user.name, command.issuer);
+    Err(Failure::new(FailureKind::Denied, text))
+}
+
+/// What changes something is told at once; what only looks would fill the log that it looks at.
+fn log(command: &Verified<Command>, right: Right) {
+    let (id, by, name) = (&command.id, &command.issuer, name_of(&command.body));
+    if right == Right::Inspect {
+        debug!(id, by, command = name, "command");
+    } else {
+        info!(id, by, command = name, "command");
     }
 }
 

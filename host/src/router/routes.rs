@@ -56,7 +56,14 @@ impl Routes {
     pub(super) fn actor(&self, id: &EntityId, now: Timestamp) -> Result<Arc<Actor>, CallError> {
         let found = self.actors.get(id).zip(self.known.get(id));
         let (actor, known) = found.ok_or_else(|| {
-            CallError::new(ErrorKind::NotFound, format!("no actor runs here as {id}"))
+            let text = if self.known.contains_key(id) {
+                format!(
+                    "{id} is a provider, which serves links: call an actor that is linked to it"
+                )
+            } else {
+                format!("no actor runs here as {id}")
+            };
+            CallError::new(ErrorKind::NotFound, text)
         })?;
         match known.validity.broken_at(now) {
             None => Ok(actor.clone()),
