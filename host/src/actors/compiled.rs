@@ -6,10 +6,11 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    time::Instant,
 };
 
 use tokio::sync::Semaphore;
-use tracing::warn;
+use tracing::{info, warn};
 use wasmtime::{Engine, component::Component};
 use wattle_core::Digest;
 
@@ -52,11 +53,8 @@ impl Compiler {
         component: Vec<u8>,
     ) -> Result<Compiled, CompileError> {
         let this = self.clone();
-        let path = self.path(&digest);
-        if let Some(component) = tokio::task::spawn_blocking(move || this.load(&path))
-            .await
-            .map_err(|error| CompileError(error.to_string()))?
-        {
+        let loaded = tokio::task::spawn_blocking(move || this.load_timed(&digest)).await;
+        if let Some(component) = loaded.map_err(|error| CompileError(error.to_string()))? {
             return Ok(Compiled { component, from_cache: true });
         }
         let _turn = self.turns.acquire().await.map_err(|error| CompileError(error.to_string()))?;
@@ -66,13 +64,22 @@ impl Compiler {
             .map_err(|error| CompileError(format!("the compiler panicked: {error}")))?
     }
 
+    fn load_timed(&self, digest: &Digest) -> Option<Component> {
+        let began = Instant::now();
+        let component = self.load(&self.path(digest))?;
+        told(digest, true, began);
+        Some(component)
+    }
+
     fn compile_and_keep(
         &self,
         digest: &Digest,
         component: &[u8],
     ) -> Result<Compiled, CompileError> {
+        let began = Instant::now();
         let component = Component::from_binary(&self.engine, component)
             .map_err(|error| CompileError(format!("{error:#}")))?;
+        told(digest, false, began);
         let kept = component
             .serialize()
             .map_err(io::Error::other)
@@ -120,6 +127,12 @@ impl Compiler {
         file.persist(path).map_err(|error| error.error)?;
         Ok(())
     }
+}
+
+/// How long it took is worth a line: it is what a start spends most of its time on.
+fn told(digest: &Digest, from_cache: bool, began: Instant) {
+    let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    info!(%digest, from_cache, took_us, "actor code ready");
 }
 
 /// wasmtime gives what the code depends on as something to hash, not as bytes.

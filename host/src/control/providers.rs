@@ -48,7 +48,7 @@ impl Control {
             self.registry.reserve(&start.id, &identity_of_provider(&verified.claims))?;
         let image = Image::seal(verified.binary).map_err(|error| disk(&error))?;
         let spec = self.provider_spec(start, &verified.claims, image)?;
-        self.replace_provider(start, verified.claims, spec, again).await
+        self.replace_provider(start, verified.claims, spec).await
     }
 
     fn provider_spec(
@@ -78,7 +78,6 @@ impl Control {
         start: &StartProvider,
         claims: Verified<ProviderClaims>,
         spec: ProviderSpec,
-        again: bool,
     ) -> Result<Outcome, Failure> {
         if let Some((old, _)) = self.registry.provider(&start.id) {
             old.stop(self.grace).await;
@@ -86,21 +85,13 @@ impl Control {
         let provider =
             Provider::start(spec, self.lanes.clone(), self.router.clone(), self.logbook.clone());
         let ready = self.ready(&provider, &start.id).await;
-        let pid = match ready {
-            Ok(pid) => pid,
-            // A host that starts again keeps trying; a command that failed leaves nothing behind.
-            Err(_) if again => 0,
-            Err(failure) => {
-                provider.stop(Duration::ZERO).await;
-                self.registry.remove_provider(&start.id).map_err(|error| disk(&error))?;
-                return Err(failure);
-            }
-        };
+        // One that does not get ready stays, under supervision: a crash loop is a state that the inventory shows, with stderr.
         let serial = self.serials.fetch_add(1, Ordering::Relaxed);
         self.tell_changes(&start.id, &provider);
         let running = RunningProvider { provider, claims, start: start.clone(), serial };
         self.registry.put_provider(start.id.clone(), running).map_err(|error| disk(&error))?;
         self.hold_artifacts();
+        let pid = ready?;
         self.links.settle().await;
         Ok(done(false, format!("{} is ready (pid {pid})", start.id)))
     }
@@ -117,7 +108,7 @@ impl Control {
             };
             let stderr = if stderr.is_empty() { stderr } else { format!("\n  {stderr}") };
             Failure::new(kind, format!("provider {id}: {failure}{stderr}"))
-                .with_next(format!("wattle logs {id}"))
+                .with_next(format!("mend it and start it again, or: wattle stop provider {id}"))
         })
     }
 

@@ -123,13 +123,12 @@ async fn a_provider_that_exits_at_once_is_a_crash_loop_with_its_last_words() {
     let start = ["start", "provider", &file, "--id", "doomed"];
     lattice.wattle(&start).await.code(1).naming(&["required arguments"]);
 
-    // Where a failed start is kept, it shows as what it is.
-    let inventory = lattice.inventory().await;
-    let providers = inventory["providers"].as_array().expect("a list");
-    if let Some(status) = providers.iter().find(|status| status["id"] == "doomed") {
-        let state = status["state"].to_string();
-        assert!(state.contains("crash-loop") && state.contains("required arguments"), "{status}");
-    }
+    let stderr = eventually("doomed is in a crash loop", Duration::from_secs(20), async || {
+        let status = lattice.provider_status("doomed").await;
+        status["state"].get("crash-loop").map(|state| state["stderr"].to_string())
+    });
+    assert!(stderr.await.contains("required arguments"));
+    lattice.wattle(&["stop", "provider", "doomed"]).await.ok();
 }
 
 #[tokio::test(flavor = "multi_thread")]
