@@ -35,7 +35,7 @@ use wasmtime_wasi_http::{
     },
 };
 
-use crate::{engine, keyvalue, serve::Answer};
+use crate::{engine, keyvalue, native, serve::Answer};
 
 /// Linear memory of one instance, as in the host.
 const MEMORY_BYTES_MAX: usize = 256 << 20;
@@ -99,7 +99,7 @@ impl Answer for Guests {
 
     async fn lane(&self) -> Result<Lane> {
         let redis = match &self.redis {
-            Some(client) => Some(client.get_multiplexed_async_connection().await?),
+            Some(client) => Some(native::connect(client).await?),
             None => None,
         };
         Ok(Lane { pre: self.pre.clone(), redis })

@@ -6,7 +6,7 @@ use anyhow::Result;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{Request, Response, body::Incoming};
-use redis::{AsyncCommands as _, aio::MultiplexedConnection};
+use redis::{AsyncCommands as _, AsyncConnectionConfig, aio::MultiplexedConnection};
 
 use crate::serve::Answer;
 
@@ -40,7 +40,7 @@ impl Answer for Counter {
     type Lane = MultiplexedConnection;
 
     async fn lane(&self) -> Result<MultiplexedConnection> {
-        Ok(self.client.get_multiplexed_async_connection().await?)
+        connect(&self.client).await
     }
 
     async fn answer(
@@ -54,4 +54,11 @@ impl Answer for Counter {
             .header(hyper::header::CONTENT_TYPE, "application/json")
             .body(Full::from(body))?)
     }
+}
+
+/// Waits for Redis however long it takes: a twin that gives up after half a second, which is the client's default, would fail the
+/// measurement on a busy machine.
+pub(crate) async fn connect(client: &redis::Client) -> Result<MultiplexedConnection> {
+    let patient = AsyncConnectionConfig::new().set_response_timeout(None);
+    Ok(client.get_multiplexed_async_connection_with_config(&patient).await?)
 }

@@ -101,7 +101,8 @@ fn show_everything(lattice: &Lattice<'_>) -> Result<()> {
     lattice.show(&["get", "inventory"])?;
     lattice.show(&["get", "links"])?;
     println!(
-        "\nIt serves until Ctrl-C. From another terminal, and with WATTLE_DIR={} any `wattle` command:\n\n  curl http://{address}/counter\n",
+        "\nFrom another terminal, `WATTLE_DIR={} target/debug/wattle …` does more with it.\n\
+         It serves until Ctrl-C, which stops everything and removes it. The counter:\n\n  http://{address}/counter\n",
         lattice.folder().display()
     );
     Ok(())

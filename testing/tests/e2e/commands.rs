@@ -94,9 +94,9 @@ async fn a_command_for_another_time_lattice_operator_or_host_is_refused() {
     let send = async |what: &str, change: &dyn Fn(&mut wattle_claims::Draft<Command>), at| {
         let mut draft = insider.draft(stop());
         change(&mut draft);
-        match draft.sign(chain.user.issuer(), at) {
-            Ok(token) => assert_refused(insider.send(token.text()).await, what),
-            Err(_) => {} // what cannot even be signed need not be refused
+        // What cannot even be signed need not be refused.
+        if let Ok(token) = draft.sign(chain.user.issuer(), at) {
+            assert_refused(insider.send(token.text()).await, what);
         }
     };
     let expired = Timestamp::from_secs(now.as_secs() - 600);
