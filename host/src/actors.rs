@@ -1,5 +1,6 @@
 //! Actors: signed components, compiled, linked once, and run in a fresh instance per call.
 
+mod background;
 mod compiled;
 mod deadline;
 mod engine;
@@ -24,7 +25,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::{runtime::Handle, sync::Semaphore};
 use wasmtime::component::{InstancePre, Linker};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wattle_core::{
@@ -36,14 +37,15 @@ use wattle_core::{
 };
 use wattle_wire::{Reply, Request};
 
+use self::{
+    background::Background, compiled::Compiler, engine::ActorEngine, gate::QUEUE_MAX_DEFAULT,
+    limits::MEMORY_BYTES_DEFAULT,
+};
 pub(crate) use self::{
     compiled::CompileError,
     deadline::passed as deadline_passed,
     gate::{Gate, Pass},
     instance::{CallContext, Instance},
-};
-use self::{
-    compiled::Compiler, engine::ActorEngine, gate::QUEUE_MAX_DEFAULT, limits::MEMORY_BYTES_DEFAULT,
 };
 use crate::{logbook::LogBook, router::Router};
 
@@ -61,6 +63,7 @@ pub(crate) struct ActorRuntime {
     instances: Arc<Semaphore>,
     /// Of these, how many one actor may have.
     instances_of_one_max: u16,
+    background: Background,
     logbook: Arc<LogBook>,
 }
 
@@ -92,6 +95,7 @@ pub(crate) struct Actor {
     deadline: Duration,
     memory_bytes: usize,
     instances: Arc<Semaphore>,
+    background: Handle,
     pre: InstancePre<Instance>,
     http: Option<ProxyPre<Instance>>,
     calls: AtomicU64,
@@ -127,7 +131,9 @@ impl ActorRuntime {
         // One actor that spins in all its instances leaves as many to the others.
         let instances_of_one_max = u16::try_from(instances_max / 2).unwrap_or(u16::MAX);
         let instances = Arc::new(Semaphore::new(instances_max));
-        Ok(Self { compiler, linker, instances, instances_of_one_max, logbook })
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let background = Background::start(threads)?;
+        Ok(Self { compiler, linker, instances, instances_of_one_max, background, logbook })
     }
 
     /// Compiles (or loads) and links an actor.
@@ -166,6 +172,7 @@ impl ActorRuntime {
                 .memory_bytes
                 .map_or(MEMORY_BYTES_DEFAULT, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
             instances: self.instances.clone(),
+            background: self.background.handle(),
             pre,
             http,
             calls: AtomicU64::new(0),

@@ -15,6 +15,10 @@ use wattle_wire::lanes::LANES_MAX;
 /// Threads for blocking work of one lane (reading a file, say); what needs more has a pool of its own.
 const BLOCKING_THREADS_MAX: usize = 8;
 
+/// Tasks that run before a lane looks at its sockets and timers again. tokio's 61 is for tasks that take microseconds: a guest
+/// may take an epoch.
+const TASKS_PER_LOOK: u32 = 4;
+
 thread_local! {
     static LANE: Cell<Option<usize>> = const { Cell::new(None) };
 }
@@ -39,6 +43,7 @@ impl Lanes {
         (0..count.clamp(1, LANES_MAX)).try_fold(started, |mut started, number| {
             let runtime = Builder::new_current_thread()
                 .enable_all()
+                .event_interval(TASKS_PER_LOOK)
                 .max_blocking_threads(BLOCKING_THREADS_MAX)
                 .build()?;
             let lane = Lane { handle: runtime.handle().clone(), stop: Arc::new(Notify::new()) };

@@ -73,7 +73,7 @@ impl Links {
                     },
                     () = task.registry.changed() => None,
                 };
-                task.pass().await;
+                task.pass(done.is_some()).await;
                 if let Some(done) = done {
                     let _: Result<(), ()> = done.send(());
                 }
@@ -104,10 +104,11 @@ impl Links {
 }
 
 impl Task {
-    async fn pass(&mut self) {
+    /// `asked`: somebody waits for what comes of it, so what failed the last time is tried again.
+    async fn pass(&mut self, asked: bool) {
         let wishes = self.wishes();
         self.take_back(&wishes).await;
-        self.give(wishes).await;
+        self.give(wishes, asked).await;
     }
 
     /// Every end of every link that holds, where a provider is.
@@ -119,9 +120,16 @@ impl Task {
         });
         let (routes, now) = (self.router.routes(), self.registry.now());
         let mut wishes = BTreeMap::new();
-        for edge in routes.edges().iter().filter(|edge| edge.holds(now)) {
+        for edge in routes.edges() {
             for side in [Side::Source, Side::Target] {
                 let own = own_end(&edge.link, side);
+                // Who calls keeps a link that stopped holding: the router denies each call, and the outside sees an answer
+                // instead of a closed port.
+                let keeps =
+                    side == Side::Source && self.told.contains_key(&(own.id.clone(), edge.number));
+                if !edge.holds(now) && !keeps {
+                    continue;
+                }
                 if let Some((provider, serial)) = providers.get(&own.id) {
                     let grant = self.grant(edge, side);
                     let wish = Wish { provider: provider.clone(), serial: *serial, grant };
@@ -170,8 +178,8 @@ impl Task {
         }
     }
 
-    async fn give(&mut self, wishes: BTreeMap<Told, Wish>) {
-        let due = wishes.into_iter().filter(|(told, wish)| self.is_due(told, wish));
+    async fn give(&mut self, wishes: BTreeMap<Told, Wish>, asked: bool) {
+        let due = wishes.into_iter().filter(|(told, wish)| self.is_due(told, wish, asked));
         let given = join_all(due.map(|(told, wish)| async move {
             let outcome = match &wish.grant {
                 Ok(grant) => wish.provider.put_link(grant.clone()).await,
@@ -195,9 +203,10 @@ impl Task {
         }
     }
 
-    fn is_due(&self, told: &Told, wish: &Wish) -> bool {
+    fn is_due(&self, told: &Told, wish: &Wish, asked: bool) -> bool {
         let Some(put) = self.told.get(told) else { return true };
-        put.serial != wish.serial || wish.grant.as_ref() != Ok(&put.grant)
+        let failed = || put.provider.links().borrow().get(&told.1).is_some_and(Result::is_err);
+        put.serial != wish.serial || wish.grant.as_ref() != Ok(&put.grant) || (asked && failed())
     }
 }
 

@@ -156,7 +156,8 @@ mod tests {
 
     use super::*;
 
-    const EMPTY: &[u8] = b"(component)";
+    /// The empty component: its magic number and version.
+    const EMPTY: &[u8] = b"\0asm\x0d\0\x01\0";
 
     fn compiler(folder: &Path, seed: &str) -> Arc<Compiler> {
         let engine = Engine::default();

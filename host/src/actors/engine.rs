@@ -59,7 +59,9 @@ impl ActorEngine {
             match Engine::new(&pooled(instances)) {
                 Ok(engine) => {
                     info!(instances, "actors are pooled");
-                    return Ok(Self { engine, instances_max: instances as usize });
+                    // A guest that is cut in the background leaves its slot a moment after its place.
+                    let instances_max = (instances - instances / 16) as usize;
+                    return Ok(Self { engine, instances_max });
                 }
                 Err(error) => {
                     warn!(instances, %error, "no address space for this pool, trying a smaller one")

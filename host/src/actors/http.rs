@@ -15,9 +15,10 @@ use wasmtime_wasi_http::{
 use wattle_core::{CallError, ErrorKind};
 use wattle_wire::{Reply, Request};
 
-use self::{body::RequestBody, response::Guest};
+use self::{body::RequestBody, response::Exchange};
 use super::{
     Actor,
+    background::Guest,
     deadline::by_deadline,
     gate::Pass,
     instance::{CallContext, Instance, guest_error},
@@ -45,7 +46,9 @@ pub(crate) async fn handle(
         let ran = run(&mut store, &pre, request, send).await;
         ran.map_err(|error| guest_error(&error, store.data()))
     });
-    by_deadline(deadline, Box::pin(Guest::new(run, pass, deadline).reply(head))).await
+    let guest = Guest::new(run, actor.background.clone());
+    let exchange = Exchange::new(guest, pass, deadline);
+    by_deadline(deadline, Box::pin(exchange.reply(head))).await
 }
 
 fn incoming(request: Request) -> Result<http::Request<RequestBody>, CallError> {

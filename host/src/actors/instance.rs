@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use wasmtime::{Store, Trap, component::ResourceTable};
+use wasmtime::{Store, Trap, UpdateDeadline, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{FieldMapError, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use wattle_core::{
@@ -12,6 +12,7 @@ use wattle_core::{
 
 use super::{
     Actor,
+    background::epoch_used_up,
     http_out::NoOutgoingHttp,
     limits::{InstanceLimits, Refused},
     stdio::ActorOutput,
@@ -72,7 +73,11 @@ impl Instance {
         };
         let mut store = Store::new(actor.pre.engine(), state);
         store.limiter(|state| &mut state.limits);
-        store.epoch_deadline_async_yield_and_update(1);
+        store.epoch_deadline_callback(|_| {
+            epoch_used_up();
+            Ok(UpdateDeadline::Yield(1))
+        });
+        store.set_epoch_deadline(1);
         store
     }
 

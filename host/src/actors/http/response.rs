@@ -17,7 +17,7 @@ use wasmtime_wasi_http::p2::{bindings::http::types::ErrorCode, body::HyperOutgoi
 use wattle_core::{CallError, ErrorKind};
 use wattle_wire::{Body, ChunkSource, Reply, StreamError};
 
-use super::super::gate::Pass;
+use super::super::{background::Guest, gate::Pass};
 
 /// A body up to this size is answered in one piece, if the guest writes it without waiting for anything.
 const WHOLE_BYTES_MAX: usize = 16 * 1024;
@@ -28,18 +28,16 @@ const IDLE_MAX: Duration = Duration::from_secs(60);
 /// What the guest puts into its response-outparam.
 pub(super) type Head = Result<http::Response<HyperOutgoingBody>, ErrorCode>;
 
-type Run = Pin<Box<dyn Future<Output = Result<(), CallError>> + Send>>;
-
-/// A guest's `handle` under way. Dropping it ends the instance and frees its place.
-pub(super) struct Guest {
-    run: Option<Run>,
+/// A guest's `handle` under way, and what comes of it. Dropping it ends the instance and frees its place.
+pub(super) struct Exchange {
+    guest: Option<Guest>,
     _pass: Pass,
     deadline: Instant,
 }
 
-impl Guest {
-    pub(super) fn new(run: Run, pass: Pass, deadline: Instant) -> Self {
-        Self { run: Some(run), _pass: pass, deadline }
+impl Exchange {
+    pub(super) fn new(guest: Guest, pass: Pass, deadline: Instant) -> Self {
+        Self { guest: Some(guest), _pass: pass, deadline }
     }
 
     /// Runs the guest until there is a reply to send, and beyond that for as long as its body takes.
@@ -61,7 +59,7 @@ impl Guest {
                 Body::new(Ended { bytes: Some(bytes), trailers })
             }
             Begun::Partly(bytes) => Body::new(GuestBody {
-                guest: Some(self),
+                exchange: Some(self),
                 begun: Some(bytes).filter(|bytes| !bytes.is_empty()),
                 body,
                 trailers: None,
@@ -97,11 +95,11 @@ impl Guest {
 
     /// Ready when the guest has returned.
     fn poll_run(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, CallError> {
-        let Some(run) = &mut self.run else { return Ok(Poll::Ready(())) };
-        match run.as_mut().poll(cx) {
+        let Some(guest) = &mut self.guest else { return Ok(Poll::Ready(())) };
+        match guest.poll(cx) {
             Poll::Pending => Ok(Poll::Pending),
             Poll::Ready(ran) => {
-                self.run = None;
+                self.guest = None;
                 ran.map(Poll::Ready)
             }
         }
@@ -154,10 +152,11 @@ impl Guest {
 
     /// The response is complete; what the guest still does, it does until its deadline with nobody waiting.
     fn finish_alone(mut self) {
-        let Some(run) = self.run.take() else { return };
+        let Some(mut guest) = self.guest.take() else { return };
         tokio::spawn(async move {
-            let guest = self;
-            let _: Result<_, _> = timeout_at(guest.deadline.into(), run).await;
+            let exchange = self;
+            let ended = poll_fn(|cx| guest.poll(cx));
+            let _: Result<_, _> = timeout_at(exchange.deadline.into(), ended).await;
         });
     }
 }
@@ -191,7 +190,7 @@ impl ChunkSource for Ended {
 
 /// A body that its guest still writes. The guest runs only while somebody reads: that is its back-pressure.
 struct GuestBody {
-    guest: Option<Guest>,
+    exchange: Option<Exchange>,
     begun: Option<Bytes>,
     body: HyperOutgoingBody,
     trailers: Option<http::HeaderMap>,
@@ -200,14 +199,14 @@ struct GuestBody {
 
 impl GuestBody {
     fn end(&mut self) {
-        if let Some(guest) = self.guest.take() {
-            guest.finish_alone();
+        if let Some(exchange) = self.exchange.take() {
+            exchange.finish_alone();
         }
     }
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StreamError>>> {
         loop {
-            if let Some(Err(error)) = self.guest.as_mut().map(|guest| guest.poll_run(cx)) {
+            if let Some(Err(error)) = self.exchange.as_mut().map(|exchange| exchange.poll_run(cx)) {
                 return Poll::Ready(Some(Err(StreamError::Failed(error.message))));
             }
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
