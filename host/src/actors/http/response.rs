@@ -41,10 +41,8 @@ impl Exchange {
     }
 
     /// Runs the guest until there is a reply to send, and beyond that for as long as its body takes.
-    pub(super) async fn reply(
-        mut self,
-        mut head: oneshot::Receiver<Head>,
-    ) -> Result<Reply, CallError> {
+    pub(super) async fn reply(mut self, head: oneshot::Receiver<Head>) -> Result<Reply, CallError> {
+        let mut head = Some(head);
         let (parts, mut body) = poll_fn(|cx| self.poll_head(cx, &mut head)).await?.into_parts();
         let result = wattle_http::encode_response(&parts)
             .map_err(|error| CallError::new(ErrorKind::TooLarge, error.to_string()))?;
@@ -72,25 +70,26 @@ impl Exchange {
     fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
-        head: &mut oneshot::Receiver<Head>,
+        head: &mut Option<oneshot::Receiver<Head>>,
     ) -> Poll<Result<http::Response<HyperOutgoingBody>, CallError>> {
         let ran = self.poll_run(cx)?;
-        match Pin::new(head).poll(cx) {
-            Poll::Ready(Ok(Ok(response))) => Poll::Ready(Ok(response)),
-            Poll::Ready(Ok(Err(code))) => {
-                let message = format!("the actor answered with an error: {code:?}");
-                Poll::Ready(Err(CallError::new(ErrorKind::Trapped, message)))
+        if let Some(receiver) = head {
+            match ready_or_none(Pin::new(receiver).poll(cx)) {
+                Some(Ok(Ok(response))) => return Poll::Ready(Ok(response)),
+                Some(Ok(Err(code))) => {
+                    let message = format!("the actor answered with an error: {code:?}");
+                    return Poll::Ready(Err(CallError::new(ErrorKind::Trapped, message)));
+                }
+                // The guest let go of its outparam, perhaps because it failed: how it ended will say.
+                Some(Err(_)) => *head = None,
+                None => {}
             }
-            Poll::Ready(Err(_)) => {
-                let message = "the actor returned without a response";
-                Poll::Ready(Err(CallError::new(ErrorKind::Trapped, message)))
-            }
-            Poll::Pending if ran.is_ready() => {
-                let message = "the actor returned and kept its response to itself";
-                Poll::Ready(Err(CallError::new(ErrorKind::Trapped, message)))
-            }
-            Poll::Pending => Poll::Pending,
         }
+        if ran.is_pending() {
+            return Poll::Pending;
+        }
+        let message = "the actor returned without a response";
+        Poll::Ready(Err(CallError::new(ErrorKind::Trapped, message)))
     }
 
     /// Ready when the guest has returned.
@@ -158,6 +157,13 @@ impl Exchange {
             let ended = poll_fn(|cx| guest.poll(cx));
             let _: Result<_, _> = timeout_at(exchange.deadline.into(), ended).await;
         });
+    }
+}
+
+fn ready_or_none<T>(polled: Poll<T>) -> Option<T> {
+    match polled {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
     }
 }
 
