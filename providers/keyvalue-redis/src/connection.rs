@@ -135,9 +135,10 @@ impl Connection {
                 Ok(Ok((connection, driver))) => {
                     info!(redis = %self.address, "connected");
                     said = None;
-                    self.state.store(Arc::new(State::Up(connection)));
+                    let up = Arc::new(State::Up(connection));
+                    self.state.store(up.clone());
                     self.tried.send_replace(Tried::Connected);
-                    self.until_it_breaks(driver).await;
+                    self.until_it_breaks(driver, &up).await;
                 }
                 Ok(Err(error)) => self.stays_down(&mut said, &error),
                 Err(_) => {
@@ -148,12 +149,21 @@ impl Connection {
         }
     }
 
-    async fn until_it_breaks(&self, mut driver: Driver) {
-        tokio::select! {
-            _ = &mut driver.0 => {
-                self.state.store(Arc::new(State::Down { reason: "the connection broke".to_owned() }));
+    async fn until_it_breaks(&self, mut driver: Driver, up: &Arc<State>) {
+        loop {
+            tokio::select! {
+                _ = &mut driver.0 => {
+                    let reason = "the connection broke".to_owned();
+                    self.state.store(Arc::new(State::Down { reason }));
+                    break;
+                }
+                // A doubt may be about the connection before this one; only this one's takes it out of use.
+                () = self.doubted.notified() => {
+                    if !Arc::ptr_eq(&self.state.load(), up) {
+                        break;
+                    }
+                }
             }
-            () = self.doubted.notified() => {} // whoever doubted it took it out of use
         }
         warn!(redis = %self.address, "connection lost");
     }
