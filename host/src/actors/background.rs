@@ -1,4 +1,7 @@
-//! Where guests go on that compute for long: threads of low priority, so that a lane stays free for those that answer at once.
+//! Where guests go on that compute for long: threads of their own, so that a lane stays free for those that answer at once.
+//!
+//! They have the priority of lanes: one of low priority that is preempted while it holds a lock of the instance pool would hold up
+//! every lane that wants the same.
 //!
 //! An epoch makes a guest yield its lane, but with ten of them in the lane's queue everybody waits for ten epochs, twice per call.
 
@@ -14,15 +17,10 @@ use tokio::{
     runtime::{Builder, Handle, Runtime},
     task::JoinHandle,
 };
-use tracing::debug;
 use wattle_core::{CallError, ErrorKind};
 
 /// Epochs that a guest may use up on its lane. One that waited for a slow provider uses one up when it goes on.
 const EPOCHS_ON_LANE_MAX: u32 = 1;
-
-/// How much these threads give way to lanes and providers: all they can. At 10, where a busy lane gets nine times their share, a
-/// neighbour of four spinning actors had a p99 of 50 ms on two cores.
-const NICENESS: i32 = 19;
 
 thread_local! {
     /// Whether the guest that this thread polls has used up an epoch.
@@ -36,15 +34,9 @@ pub(crate) struct Background {
 
 impl Background {
     pub(crate) fn start(threads: usize) -> io::Result<Self> {
-        let give_way = || {
-            if let Err(error) = rustix::process::nice(NICENESS) {
-                debug!(%error, "guests that compute run at normal priority");
-            }
-        };
         let runtime = Builder::new_multi_thread()
             .worker_threads(threads)
             .thread_name("background")
-            .on_thread_start(give_way)
             .enable_all()
             .build()?;
         Ok(Self { runtime: Some(runtime) })
