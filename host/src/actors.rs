@@ -131,8 +131,9 @@ impl ActorRuntime {
         // One actor that spins in all its instances leaves as many to the others.
         let instances_of_one_max = u16::try_from(instances_max / 2).unwrap_or(u16::MAX);
         let instances = Arc::new(Semaphore::new(instances_max));
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let background = Background::start(threads)?;
+        // Half of the cores for those that compute; the other half is always there for those that answer.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let background = Background::start(cores.div_ceil(2))?;
         Ok(Self { compiler, linker, instances, instances_of_one_max, background, logbook })
     }
 
