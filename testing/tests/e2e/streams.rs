@@ -96,8 +96,11 @@ async fn a_slow_reader_slows_its_writer_and_nobody_else() {
     slow.send_head("GET", "/source?bytes=1000000000", &[], 0).await.expect("sent");
     assert_eq!(slow.head().await.expect("a head").status, 200);
     let provider = lattice.provider_process("http-server").await;
+    // Fifty chunks a second: a fraction of what the actor could write, and far from the body's end.
+    let mut pace = tokio::time::interval(Duration::from_millis(20));
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(5) {
+        pace.tick().await;
         slow.chunk().await.expect("the body goes on").expect("it is long");
         let asked = Instant::now();
         assert_eq!(kit.get("/").await.status, 200);
