@@ -37,6 +37,8 @@ pub(crate) fn config() -> Config {
         .max_wasm_stack(512 * 1024)
         .async_stack_size(1024 * 1024)
         .cranelift_opt_level(OptLevel::Speed)
+        .native_unwind_info(false)
+        .generate_address_map(false)
         .memory_init_cow(true)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     config

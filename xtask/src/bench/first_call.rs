@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Starts of each kind, of which the median counts.
-const STARTS: usize = 5;
+const STARTS: usize = 11;
 
 const ANSWER_MAX: Duration = Duration::from_secs(30);
 
