@@ -12,6 +12,7 @@ pub mod control;
 pub mod identity;
 pub mod record;
 pub mod revocations;
+pub mod session;
 
 /// What a kind of token carries in its `body` claim.
 pub trait Body: Serialize + DeserializeOwned + Clone + Debug {

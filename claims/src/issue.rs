@@ -45,8 +45,22 @@ pub fn may_issue(
             Err("an account or one of its users does")
         }
 
-        (TokenKind::Answer | TokenKind::Beat | TokenKind::Placement, KeyKind::Host) => Ok(()),
-        (TokenKind::Answer | TokenKind::Beat | TokenKind::Placement, _) => Err("a host does"),
+        (
+            TokenKind::Answer
+            | TokenKind::Beat
+            | TokenKind::Placement
+            | TokenKind::Hello
+            | TokenKind::Welcome,
+            KeyKind::Host,
+        ) => Ok(()),
+        (
+            TokenKind::Answer
+            | TokenKind::Beat
+            | TokenKind::Placement
+            | TokenKind::Hello
+            | TokenKind::Welcome,
+            _,
+        ) => Err("a host does"),
     }
 }
 
@@ -88,7 +102,9 @@ pub(crate) fn subject_fits(kind: TokenKind, subject: &str) -> Result<(), &'stati
         }
         TokenKind::Beat => key(KeyKind::Host, "it is the host's own key"),
         TokenKind::Command => key(KeyKind::Host, "it is the key of the host that is to act"),
-        TokenKind::Answer if is_id(subject) => Ok(()),
+        TokenKind::Hello => key(KeyKind::Host, "it is the key of the host that is spoken to"),
+        TokenKind::Answer | TokenKind::Welcome if is_id(subject) => Ok(()),
         TokenKind::Answer => Err("it is the id of the command that is answered"),
+        TokenKind::Welcome => Err("it is the id of the hello that is answered"),
     }
 }

@@ -36,6 +36,10 @@ pub enum TokenKind {
     Command,
     /// A host's answer to a command.
     Answer,
+    /// A host's first word to another.
+    Hello,
+    /// The other host's answer.
+    Welcome,
 }
 
 impl TokenKind {
@@ -56,6 +60,8 @@ impl TokenKind {
             Self::Beat => "beat",
             Self::Command => "command",
             Self::Answer => "answer",
+            Self::Hello => "hello",
+            Self::Welcome => "welcome",
         }
     }
 }

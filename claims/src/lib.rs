@@ -7,6 +7,7 @@ pub mod audience;
 pub mod body;
 mod chain;
 mod compact;
+mod curve;
 pub mod draft;
 pub mod error;
 pub mod issue;
@@ -29,7 +30,9 @@ pub use body::{
         RecordValue, Share, ShareRecord,
     },
     revocations::Revocations,
+    session::{Hello, Welcome},
 };
+pub use curve::{CurvePair, OpenError};
 pub use draft::{Draft, Issuer, SignError};
 pub use error::TokenError;
 pub use key::{KeyKind, KeyPair, SeedError};

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 use wattle_claims::{
-    AccountClaims, ActorClaims, Body, ConfigRecord, HostClaims, LinkRecord, OperatorClaims,
+    AccountClaims, ActorClaims, Body, ConfigRecord, Hello, HostClaims, LinkRecord, OperatorClaims,
     PlacementRecord, ProviderClaims, Revocations, ShareRecord, Signed, Timestamp, TokenKind, Trust,
-    UserClaims, module, peek_kind, provider,
+    UserClaims, Welcome, module, peek_kind, provider,
 };
 use wattle_core::{
     Digest,
@@ -184,6 +184,8 @@ fn token(text: &str, trust: Option<&Trust>) -> anyhow::Result<(TokenDescription,
         TokenKind::Beat => token_of::<Beat>(text, trust),
         TokenKind::Command => token_of::<Command>(text, trust),
         TokenKind::Answer => token_of::<Answer>(text, trust),
+        TokenKind::Hello => token_of::<Hello>(text, trust),
+        TokenKind::Welcome => token_of::<Welcome>(text, trust),
     }
 }
 

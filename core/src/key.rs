@@ -103,6 +103,10 @@ public_key!(
     /// A provider's artifact (NATS calls the letter "service provider").
     ProviderKey, 'V', "a provider's"
 );
+public_key!(
+    /// A curve key: to whom secrets are sealed.
+    CurveKey, 'X', "a curve"
+);
 
 fn is_key(text: &str, prefix: char) -> bool {
     text.len() == KEY_LEN

@@ -15,13 +15,17 @@ pub mod key;
 pub mod link;
 pub mod name;
 pub mod provider;
+pub mod session;
 pub mod subject;
 
 pub use artifact::Digest;
 pub use call::{Blame, CallError, CallId, ErrorKind};
 pub use entity::{EntityId, Identity};
 pub use interface::{Interface, Operation};
-pub use key::{AccountKey, ActorKey, HostKey, KeyError, OperatorKey, ProviderKey, UserKey};
+pub use key::{
+    AccountKey, ActorKey, CurveKey, HostKey, KeyError, OperatorKey, ProviderKey, UserKey,
+};
 pub use link::{Constraints, Link, LinkName, Locality};
 pub use name::{LatticeName, Name, NameError};
+pub use session::SessionId;
 pub use subject::Subject;

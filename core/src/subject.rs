@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr};
 use crate::{
     key::HostKey,
     name::{LatticeName, Name},
+    session::SessionId,
 };
 
 /// The first tokens of every subject: the project, and the protocol's version.
@@ -20,12 +21,15 @@ pub enum Subject {
         /// The callee's host.
         host: HostKey,
     },
-    /// Replies to calls that this host made.
+    /// Replies to what a host said in one of its sessions. The session's number tells whose it is even when NATS itself
+    /// replies, that nobody was there.
     Reply {
         /// The lattice.
         lattice: LatticeName,
         /// The caller's host.
         host: HostKey,
+        /// Its number for the session.
+        session: SessionId,
     },
     /// Signed commands to one host.
     Control {
@@ -63,6 +67,11 @@ pub enum Subject {
 pub struct SubjectError(String);
 
 impl Subject {
+    /// The replies to all sessions of one host, to subscribe to.
+    pub fn all_replies(lattice: &LatticeName, host: &HostKey) -> String {
+        format!("{ROOT}.{lattice}.host.{host}.reply.*")
+    }
+
     /// The beats of all hosts, to subscribe to.
     pub fn all_beats(lattice: &LatticeName) -> String {
         format!("{ROOT}.{lattice}.beat.*")
@@ -83,7 +92,9 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Call { lattice, host } => write!(f, "{ROOT}.{lattice}.host.{host}.call"),
-            Self::Reply { lattice, host } => write!(f, "{ROOT}.{lattice}.host.{host}.reply"),
+            Self::Reply { lattice, host, session } => {
+                write!(f, "{ROOT}.{lattice}.host.{host}.reply.{session}")
+            }
             Self::Control { lattice, host } => write!(f, "{ROOT}.{lattice}.host.{host}.control"),
             Self::Beat { lattice, host } => write!(f, "{ROOT}.{lattice}.beat.{host}"),
             Self::Event { lattice, kind } => write!(f, "{ROOT}.{lattice}.event.{kind}"),
@@ -105,10 +116,14 @@ impl FromStr for Subject {
 fn parse(text: &str) -> Option<Subject> {
     let (lattice, rest) = text.strip_prefix(ROOT)?.strip_prefix('.')?.split_once('.')?;
     let lattice: LatticeName = lattice.parse().ok()?;
-    let tokens: Vec<&str> = rest.splitn(4, '.').collect();
+    let tokens: Vec<&str> = rest.splitn(5, '.').collect();
     match tokens.as_slice() {
         ["host", host, "call"] => Some(Subject::Call { lattice, host: host.parse().ok()? }),
-        ["host", host, "reply"] => Some(Subject::Reply { lattice, host: host.parse().ok()? }),
+        ["host", host, "reply", session] => Some(Subject::Reply {
+            lattice,
+            host: host.parse().ok()?,
+            session: session.parse().ok()?,
+        }),
         ["host", host, "control"] => Some(Subject::Control { lattice, host: host.parse().ok()? }),
         ["beat", host] => Some(Subject::Beat { lattice, host: host.parse().ok()? }),
         ["event", kind] => Some(Subject::Event { lattice, kind: kind.parse().ok()? }),
@@ -127,9 +142,10 @@ mod tests {
         let lattice: LatticeName = "shop".parse().expect("a name");
         let host: HostKey = format!("N{}", "A".repeat(55)).parse().expect("a key");
         let name: Name = "actor-started".parse().expect("a name");
+        let session = SessionId::from_u64(7);
         vec![
             Subject::Call { lattice: lattice.clone(), host: host.clone() },
-            Subject::Reply { lattice: lattice.clone(), host: host.clone() },
+            Subject::Reply { lattice: lattice.clone(), host: host.clone(), session },
             Subject::Control { lattice: lattice.clone(), host: host.clone() },
             Subject::Beat { lattice: lattice.clone(), host },
             Subject::Event { lattice: lattice.clone(), kind: name.clone() },

@@ -7,6 +7,7 @@
 mod answer;
 mod body;
 mod calls;
+mod carried;
 mod output;
 mod read;
 mod shared;
@@ -26,7 +27,8 @@ use bytes::Bytes;
 use tokio::{net::UnixStream, task::JoinHandle, time::timeout};
 use wattle_core::{CallError, ErrorKind, call::PARAMS_LEN_MAX, provider::CONTROL_LEN_MAX};
 
-use self::shared::Shared;
+pub use self::carried::{Intake, Outlet};
+use self::shared::{Carrier, Shared};
 use crate::{
     frame::{CallRef, Frame, HEAD_LEN_MAX},
     handler::{Handler, Reply, Request},
@@ -95,7 +97,7 @@ impl Connection {
         limits: Limits,
         handler: Arc<H>,
     ) -> (Self, impl Future<Output = Closed> + Send + 'static) {
-        let shared = Arc::new(Shared::new(limits));
+        let shared = Arc::new(Shared::new(limits, Carrier::Socket));
         let end = EndOnDrop(Arc::clone(&shared));
         let driver = async move {
             let (reading, writing) = socket.into_split();
@@ -115,6 +117,17 @@ impl Connection {
             closed
         };
         (Self { shared }, driver)
+    }
+
+    /// A connection whose frames somebody else carries, as messages: it gives away what is to be sent and is given what came.
+    ///
+    /// Messages may be lost, and come in another order; the carrier must see to it that none is altered or comes twice. What is
+    /// lost fails what it belonged to, a stream as [`StreamError::Lost`](crate::StreamError::Lost), a call at its deadline.
+    pub fn carried<H: Handler>(limits: Limits, handler: Arc<H>) -> (Self, Intake<H>, Outlet) {
+        let shared = Arc::new(Shared::new(limits, Carrier::Messages));
+        let intake = Intake::new(Arc::clone(&shared), handler);
+        let outlet = Outlet::new(Arc::clone(&shared));
+        (Self { shared }, intake, outlet)
     }
 
     /// Asks the other side. Its answer's body may still be coming when this returns.
@@ -172,6 +185,16 @@ impl Connection {
     /// Ends the connection, once what is queued is written. Nothing more can be sent.
     pub fn close(&self) {
         self.shared.close();
+    }
+
+    /// Ends the connection as it stands: calls that wait fail, `Interrupted` where the request was given to the carrier.
+    pub fn fail(&self, closed: &Closed) {
+        self.shared.fail(closed);
+    }
+
+    /// Whether the connection has ended.
+    pub fn is_closed(&self) -> bool {
+        *self.shared.ended.borrow()
     }
 
     /// Waits until the connection has ended.

@@ -173,8 +173,14 @@ impl Calls {
 
     pub(super) fn remove_theirs(&mut self, number: u32) -> Option<Job> {
         self.theirs(number)?;
+        self.remove_theirs_at(number)
+    }
+
+    /// Whichever call of the other side has the place of this number.
+    pub(super) fn remove_theirs_at(&mut self, number: u32) -> Option<Job> {
+        let job = self.theirs.get_mut(place_of(number))?.take()?;
         self.theirs_len -= 1;
-        self.theirs[place_of(number)].take()
+        Some(job)
     }
 
     /// Frees the call's place if nothing more comes about it.

@@ -13,7 +13,7 @@ use wattle_core::{CallError, ErrorKind};
 use super::{
     Closed, answer,
     calls::{Answer, Incoming, NoPlace},
-    shared::Shared,
+    shared::{Carrier, Shared},
     streams::Remote,
 };
 use crate::{
@@ -66,7 +66,7 @@ pub(super) async fn run<H: Handler>(
 }
 
 /// How a turn at the buffer ended.
-enum Turn {
+pub(super) enum Turn {
     /// All whole frames are taken.
     Over,
     /// The same, and some spawned work, which would else wait until the socket is empty: under load it never is.
@@ -76,7 +76,7 @@ enum Turn {
 }
 
 /// Takes whole frames off the buffer.
-fn take_some<H: Handler>(
+pub(super) fn take_some<H: Handler>(
     shared: &Arc<Shared>,
     handler: &Arc<H>,
     buffer: &mut BytesMut,
@@ -132,6 +132,9 @@ fn request<H: Handler>(
     params: Bytes,
     attached: Attached,
 ) -> Result<bool, Broken> {
+    if shared.carrier == Carrier::Messages {
+        forget(shared, number);
+    }
     let placed = shared.with(|state| {
         let job = state.calls.insert_theirs(number, shared.limits.calls_max)?;
         let (body, incoming) = receive(shared, CallRef::of_receiver(number), attached);
@@ -147,6 +150,16 @@ fn request<H: Handler>(
             let _ = shared.send(&Frame::Error { number, error }); // a closing connection drops it
             Ok(false)
         }
+    }
+}
+
+/// A new call at the place of an old one says that the old one is over at its maker: what said so before was lost.
+fn forget(shared: &Shared, number: u32) {
+    if let Some(job) = shared.with(|state| state.calls.remove_theirs_at(number)) {
+        if let Some(task) = &job.task {
+            task.abort();
+        }
+        job.streams.end(&Err(StreamError::Interrupted));
     }
 }
 

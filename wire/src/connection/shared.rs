@@ -31,8 +31,18 @@ const PINGS_MAX: usize = 16;
 /// Bytes queued for a socket whose other end asks, but does not read the answers, at which it is given up.
 const QUEUED_MAX: usize = 64 * 1024 * 1024;
 
+/// What carries the frames, as far as it matters for what a frame may mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carrier {
+    /// Nothing is lost, and the order is kept.
+    Socket,
+    /// Some may be lost, or come in another order.
+    Messages,
+}
+
 pub(super) struct Shared {
     pub(super) limits: Limits,
+    pub(super) carrier: Carrier,
     state: Mutex<State>,
     pub(super) ended: watch::Sender<bool>,
     pub(super) counters: Counts,
@@ -54,10 +64,11 @@ pub(super) struct Counts {
 }
 
 impl Shared {
-    pub(super) fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits, carrier: Carrier) -> Self {
         let limits = Limits { calls_max: limits.calls_max.min(PLACES), ..limits };
         Self {
             limits,
+            carrier,
             state: Mutex::default(),
             ended: watch::Sender::new(false),
             counters: Counts::default(),

@@ -1,5 +1,6 @@
 mod bodies;
 mod calls;
+mod carried;
 mod death;
 mod hostile;
 mod stress;
