@@ -1,4 +1,4 @@
-//! The mesh: a connection to NATS, and on it commands, events, beats, signed records and artifacts.
+//! The mesh: a connection to NATS, and on it commands, events, beats, signed records, artifacts, and calls between hosts.
 //!
 //! Nothing that arrives here is believed: sizes and shapes are checked, tokens are handed on as text and verified by whoever
 //! acts on them. Everything is spoken on [`wattle_core::Subject`]s and in two JetStream buckets per lattice.
@@ -11,6 +11,7 @@ mod events;
 mod options;
 mod records;
 pub mod server;
+mod sessions;
 mod traffic;
 
 pub use artifacts::{ARTIFACT_LEN_MAX, Artifacts, ArtifactsError};
@@ -20,4 +21,5 @@ pub use control::{CommandError, ControlServer, Refusal};
 pub use events::SubscribeError;
 pub use options::{Auth, ConnectOptions, Tls};
 pub use records::{RecordChange, Records, RecordsError};
+pub use sessions::{Identity, Peer, Refused, SessionSettings, Sessions};
 pub use traffic::Traffic;

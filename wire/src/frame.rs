@@ -194,6 +194,12 @@ pub const CHUNK_COST: u32 = 64;
 /// How much of one body may be under way to its reader, counted by [`cost`].
 pub const WINDOW: u32 = 256 * 1024;
 
+/// The length of the first of whole frames, its header included; none where there is none.
+pub fn first_len(frames: &[u8]) -> Option<usize> {
+    let len = usize::try_from(u32::from_le_bytes(*frames.first_chunk()?)).ok()? + 4;
+    (len <= frames.len()).then_some(len)
+}
+
 /// What a chunk takes of its stream's window.
 pub fn cost(chunk: &Bytes) -> u32 {
     u32::try_from(chunk.len()).unwrap_or(u32::MAX).saturating_add(CHUNK_COST)

@@ -9,3 +9,4 @@ mod records;
 mod said;
 mod scene;
 mod servers;
+mod sessions;

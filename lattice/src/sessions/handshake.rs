@@ -1,0 +1,174 @@
+//! How a session begins, without any I/O: hello, welcome, and the initiator's key.
+//!
+//! Each side makes a curve key for this session alone and signs it with its host key. Each direction's key is made by who sends
+//! in it, and sealed to the other's curve key; so whoever can open and answer is who signed, now, and a recording of the
+//! handshake is worth nothing later.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use wattle_claims::{CurvePair, Hello, Verified, Welcome};
+use wattle_core::{HostKey, SessionId};
+
+use super::{
+    Identity, Refused,
+    seal::{Key, Opener, Sealer},
+};
+
+/// A session that was asked for.
+pub(super) struct Asked {
+    session: SessionId,
+    curve: CurvePair,
+    to: HostKey,
+    hello: String,
+}
+
+/// A session that was agreed to, and not yet confirmed.
+pub(super) struct Agreed {
+    pub(super) peer: Peer,
+    session: SessionId,
+    theirs: SessionId,
+    curve: CurvePair,
+    key: Key,
+}
+
+/// Who is at the other end, as its verified token says.
+#[derive(Clone, Debug)]
+pub enum Peer {
+    /// It spoke first.
+    Initiator(Box<Verified<Hello>>),
+    /// It was spoken to.
+    Responder(Box<Verified<Welcome>>),
+}
+
+/// What both ends have once a handshake is over.
+pub(super) struct Established {
+    pub(super) peer: Peer,
+    /// This side's number.
+    pub(super) session: SessionId,
+    /// The other's.
+    pub(super) theirs: SessionId,
+    pub(super) curve: CurvePair,
+    pub(super) their_curve: wattle_core::CurveKey,
+    pub(super) sealer: Sealer,
+    pub(super) opener: Opener,
+}
+
+impl Peer {
+    /// The host's key.
+    pub fn host(&self) -> HostKey {
+        let issuer = match self {
+            Self::Initiator(token) => &token.issuer,
+            Self::Responder(token) => &token.issuer,
+        };
+        issuer.parse().expect("tokens of a handshake are verified to be signed by hosts")
+    }
+}
+
+/// Begins a session with `to`: what to remember, and the token to send.
+pub(super) fn ask(identity: &impl Identity, to: &HostKey) -> Result<(Asked, String), Refused> {
+    let (session, curve) = (SessionId::from_u64(rand::random()), CurvePair::generate());
+    let body = Hello { session, curve: curve.public() };
+    let hello = identity.sign(to.to_string(), body).ok_or(Refused::Claims)?;
+    let id = hello.peek().map_err(|_| Refused::Claims)?.id;
+    Ok((Asked { session, curve, to: to.clone(), hello: id }, hello.text().to_owned()))
+}
+
+/// Agrees to a session that another host asks for: what to remember, and the token to answer with.
+pub(super) fn agree(identity: &impl Identity, hello: &str) -> Result<(Agreed, String), Refused> {
+    let hello = identity.verify::<Hello>(hello).ok_or(Refused::Claims)?;
+    if hello.subject != identity.host().as_str() {
+        return Err(Refused::OtherHost);
+    }
+    let (session, curve, key) =
+        (SessionId::from_u64(rand::random()), CurvePair::generate(), Key::random());
+    let sealed = curve.seal(key.as_bytes(), &hello.body.curve).map_err(|_| Refused::Malformed)?;
+    let body = Welcome {
+        hello: hello.id.clone(),
+        session,
+        curve: curve.public(),
+        key: BASE64.encode(sealed),
+    };
+    let welcome = identity.sign(hello.id.clone(), body).ok_or(Refused::Claims)?;
+    let theirs = hello.body.session;
+    let peer = Peer::Initiator(Box::new(hello));
+    Ok((Agreed { peer, session, theirs, curve, key }, welcome.text().to_owned()))
+}
+
+impl Asked {
+    /// This side's number.
+    pub(super) const fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// Takes the other side's answer, and gives the sealed key to confirm with.
+    pub(super) fn confirm(
+        self,
+        identity: &impl Identity,
+        welcome: &str,
+    ) -> Result<(Established, Vec<u8>), (Self, Refused)> {
+        let checked = self.check(identity, welcome);
+        let (welcome, theirs) = match checked {
+            Ok(checked) => checked,
+            Err(refused) => return Err((self, refused)),
+        };
+        let key = Key::random();
+        let Ok(sealed) = self.curve.seal(key.as_bytes(), &welcome.body.curve) else {
+            return Err((self, Refused::Malformed));
+        };
+        let established = Established {
+            session: self.session,
+            theirs: welcome.body.session,
+            their_curve: welcome.body.curve.clone(),
+            sealer: Sealer::new(welcome.body.session, key),
+            opener: Opener::new(theirs),
+            curve: self.curve,
+            peer: Peer::Responder(Box::new(welcome)),
+        };
+        Ok((established, sealed))
+    }
+
+    fn check(
+        &self,
+        identity: &impl Identity,
+        welcome: &str,
+    ) -> Result<(Verified<Welcome>, Key), Refused> {
+        let welcome = identity.verify::<Welcome>(welcome).ok_or(Refused::Claims)?;
+        if welcome.issuer != self.to.as_str() || welcome.body.hello != self.hello {
+            return Err(Refused::OtherHost);
+        }
+        let sealed = BASE64.decode(&welcome.body.key).map_err(|_| Refused::Malformed)?;
+        let opened = self.curve.open(&sealed, &welcome.body.curve).map_err(|_| Refused::Tag)?;
+        let key = Key::from_bytes(&opened).ok_or(Refused::Malformed)?;
+        Ok((welcome, key))
+    }
+}
+
+impl Agreed {
+    /// This side's number.
+    pub(super) const fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// The other side's.
+    pub(super) const fn theirs(&self) -> SessionId {
+        self.theirs
+    }
+
+    /// Takes the initiator's key: from here on both know that the other is there.
+    pub(super) fn confirmed(self, sealed: &[u8]) -> Result<Established, (Self, Refused)> {
+        let Peer::Initiator(hello) = &self.peer else { unreachable!("we agreed to a hello") };
+        let their_curve = hello.body.curve.clone();
+        let opened = self.curve.open(sealed, &their_curve);
+        let Some(key) = opened.ok().and_then(|bytes| Key::from_bytes(&bytes)) else {
+            return Err((self, Refused::Tag));
+        };
+        Ok(Established {
+            session: self.session,
+            theirs: self.theirs,
+            their_curve,
+            sealer: Sealer::new(self.theirs, self.key),
+            opener: Opener::new(key),
+            curve: self.curve,
+            peer: self.peer,
+        })
+    }
+}

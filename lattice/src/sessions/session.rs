@@ -1,0 +1,262 @@
+//! One session: what drives it, and what arrives for it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::{
+    sync::{Mutex as AsyncMutex, mpsc},
+    time::{MissedTickBehavior, interval},
+};
+use wattle_claims::CurvePair;
+use wattle_core::{CurveKey, HostKey, SessionId};
+use wattle_wire::{Closed, Connection, Handler, Intake, Outlet};
+
+use super::{
+    Peer, Refused, SessionSettings,
+    envelope::{HEADER_LEN, Header, Kind, Part, TAG_LEN},
+    handshake::Established,
+    seal::{Key, Opened, Opener, Sealer, cut},
+};
+use crate::Lattice;
+
+/// Messages that wait for a session's own task; what comes on top is dropped, and fails what it belongs to.
+const WAITING_MAX: usize = 256;
+/// The most bytes of a message: enough for the largest data frame, and little enough that sessions take turns.
+const MESSAGE_LEN_MAX: usize = 128 * 1024;
+/// A session that said something so recently is used without asking whether the other end is still there.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// Where a session's messages go.
+#[derive(Clone, Debug)]
+pub(super) struct Way {
+    /// The other end's subject.
+    pub(super) to: String,
+    /// Where NATS says that nobody is there.
+    pub(super) reply: String,
+}
+
+/// One session, established.
+pub(super) struct Session {
+    pub(super) id: SessionId,
+    pub(super) peer: Peer,
+    pub(super) host: HostKey,
+    pub(super) connection: Connection,
+    lattice: Lattice,
+    settings: SessionSettings,
+    way: Way,
+    curve: CurvePair,
+    their_curve: CurveKey,
+    sealer: Mutex<Sealer>,
+    opener: Mutex<Opener>,
+    waiting: mpsc::Sender<Bytes>,
+    born: Instant,
+    /// When something genuine came last, in milliseconds since `born`.
+    heard_ms: AtomicU64,
+    probing: AsyncMutex<()>,
+}
+
+impl Session {
+    /// Begins to drive a session; `ended` is called once it is over.
+    pub(super) fn start<H: Handler>(
+        lattice: &Lattice,
+        settings: SessionSettings,
+        established: Established,
+        way: Way,
+        handler: Arc<H>,
+        ended: impl FnOnce(&Self) + Send + 'static,
+    ) -> Arc<Self> {
+        let Established { peer, session, curve, their_curve, sealer, opener, .. } = established;
+        let (connection, intake, outlet) = Connection::carried(settings.limits, handler);
+        let (waiting, arrived) = mpsc::channel(WAITING_MAX);
+        let this = Arc::new(Self {
+            id: session,
+            host: peer.host(),
+            peer,
+            connection,
+            lattice: lattice.clone(),
+            settings,
+            way,
+            curve,
+            their_curve,
+            sealer: Mutex::new(sealer),
+            opener: Mutex::new(opener),
+            waiting,
+            born: Instant::now(),
+            heard_ms: AtomicU64::new(0),
+            probing: AsyncMutex::new(()),
+        });
+        tokio::spawn(take(this.connection.clone(), intake, arrived));
+        let driven = Arc::clone(&this);
+        tokio::spawn(async move {
+            driven.drive(outlet).await;
+            driven.connection.fail(&Closed::Here);
+            ended(&driven);
+        });
+        this
+    }
+
+    /// Takes a message for this session, whoever it is from.
+    pub(super) fn receive(&self, header: &Header, message: &Bytes) -> Result<(), Refused> {
+        let opened = self.opener.lock().open(header, message)?;
+        self.heard_ms.store(self.now_ms(), Relaxed);
+        match opened {
+            Opened::Part => Ok(()),
+            Opened::Frames(frames) => self.waiting.try_send(frames).map_err(|_| Refused::Dropped),
+            Opened::Other(kind, payload) => self.told(kind, &payload),
+        }
+    }
+
+    fn told(&self, kind: Kind, payload: &Bytes) -> Result<(), Refused> {
+        match kind {
+            Kind::Rekey => {
+                let opened = self.curve.open(payload, &self.their_curve);
+                let key = opened.ok().and_then(|bytes| Key::from_bytes(&bytes));
+                let number = self.opener.lock().expect(key.ok_or(Refused::Malformed)?);
+                self.say(Kind::Rekeyed, &[number]);
+            }
+            Kind::Rekeyed => {
+                let [number] = payload[..] else { return Err(Refused::Malformed) };
+                self.sealer.lock().advance(number);
+            }
+            Kind::Bye => self.connection.fail(&Closed::There),
+            Kind::Frames | Kind::Hello | Kind::Welcome | Kind::Confirm => {
+                return Err(Refused::Malformed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the other end is there, as far as is known; if it was silent for a while it is asked.
+    pub(super) async fn is_there(&self) -> bool {
+        if self.connection.is_closed() {
+            return false;
+        }
+        self.silent_for() < FRESH || self.probe().await
+    }
+
+    /// Asks for a sign of life; a session without one has ended. One question at a time.
+    pub(super) async fn probe(&self) -> bool {
+        let asked = Instant::now();
+        let _one = self.probing.lock().await;
+        if asked.elapsed() > self.silent_for() {
+            return true; // something came while this waited
+        }
+        let answered = self.connection.ping(self.settings.silence).await.is_ok();
+        if !answered {
+            self.connection.fail(&Closed::There);
+        }
+        answered
+    }
+
+    /// Ends the session, telling the other end.
+    pub(super) fn end(&self) {
+        self.say(Kind::Bye, &[]);
+        self.connection.fail(&Closed::Here);
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn silent_for(&self) -> Duration {
+        Duration::from_millis(self.now_ms().saturating_sub(self.heard_ms.load(Relaxed)))
+    }
+
+    async fn drive(&self, mut outlet: Outlet) {
+        let mut tick = interval(self.settings.silence);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = self.connection.closed() => return,
+                frames = outlet.next() => match frames {
+                    Some(frames) => {
+                        let messages = self.seal(frames);
+                        if !self.publish(messages).await {
+                            return;
+                        }
+                    }
+                    None => return self.end(),
+                },
+                _ = tick.tick() => self.tend().await,
+            }
+        }
+    }
+
+    /// What is due from time to time: whether a silent peer is still there, and a new key.
+    async fn tend(&self) {
+        let busy = self.connection.in_flight() > 0 || self.connection.jobs() > 0;
+        if busy && self.silent_for() > self.settings.silence {
+            // Beside the sending, which the question needs.
+            let connection = self.connection.clone();
+            let silence = self.settings.silence;
+            tokio::spawn(async move {
+                if connection.ping(silence).await.is_err() {
+                    connection.fail(&Closed::There);
+                }
+            });
+        }
+        let (time, messages) = self.sealer.lock().used();
+        if time > self.settings.key_time || messages > self.settings.key_messages {
+            let key = self.sealer.lock().next_key();
+            if let Ok(sealed) = self.curve.seal(key.as_bytes(), &self.their_curve) {
+                self.say(Kind::Rekey, &sealed);
+            }
+        }
+    }
+
+    /// Frames as messages. Parts of one frame have counters in a row, so all are sealed at once.
+    fn seal(&self, frames: &[u8]) -> Vec<Bytes> {
+        let server_max = self.lattice.client().max_payload();
+        let max = MESSAGE_LEN_MAX.min(server_max.saturating_sub(HEADER_LEN + TAG_LEN)).max(1);
+        let mut sealer = self.sealer.lock();
+        let pieces = cut(frames, max).into_iter();
+        pieces.map(|(part, piece)| sealer.seal(Kind::Frames, part, piece)).collect()
+    }
+
+    /// Gives messages to NATS as fast as it takes them. Whether the session goes on.
+    async fn publish(&self, messages: Vec<Bytes>) -> bool {
+        for message in messages {
+            let Way { to, reply } = self.way.clone();
+            let sent = self.lattice.client().publish_with_reply(to, reply, message);
+            tokio::select! {
+                sent = sent => if let Err(error) = sent {
+                    tracing::warn!(%error, host = %self.host, "a session's message was not sent");
+                    return false;
+                },
+                () = self.connection.closed() => return false,
+            }
+        }
+        true
+    }
+
+    /// Says something beside the frames, without waiting; what must arrive is said again.
+    fn say(&self, kind: Kind, payload: &[u8]) {
+        let message = self.sealer.lock().seal(kind, Part::Whole, payload);
+        self.lattice.try_publish(self.way.to.clone(), None, message);
+    }
+}
+
+async fn take<H: Handler>(
+    connection: Connection,
+    mut intake: Intake<H>,
+    mut arrived: mpsc::Receiver<Bytes>,
+) {
+    loop {
+        let frames = tokio::select! {
+            frames = arrived.recv() => frames,
+            () = connection.closed() => return,
+        };
+        let Some(frames) = frames else { return };
+        if let Err(closed) = intake.take(frames).await {
+            tracing::warn!(%closed, "a session broke");
+            return;
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! All sessions of a host: found for calls, found for messages, made and ended.
+
+mod incoming;
+mod outgoing;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    sync::Arc,
+    time::Instant,
+};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::{
+    sync::{Mutex as AsyncMutex, Semaphore, mpsc},
+    task::JoinSet,
+};
+use wattle_core::{CallError, HostKey, SessionId, Subject};
+use wattle_wire::{Closed, Reply, Request};
+
+use self::incoming::Hellos;
+use super::{
+    Identity, Peer, Refused, SessionSettings, handshake::Agreed, refused::Counts, session::Session,
+};
+use crate::Lattice;
+
+/// Handshakes of others that are worked on at once: each costs some signatures.
+const HANDSHAKES_MAX: usize = 8;
+
+/// The sessions of one host. Clones share them.
+pub struct Sessions<I>(Arc<Table<I>>);
+
+pub(super) struct Table<I> {
+    lattice: Lattice,
+    identity: I,
+    settings: SessionSettings,
+    counts: Counts,
+    hellos: Mutex<Hellos>,
+    handshakes: Arc<Semaphore>,
+    state: Mutex<State>,
+    /// The tasks that take messages; they end with the table.
+    tasks: Mutex<JoinSet<()>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// By this side's number.
+    slots: HashMap<SessionId, Slot>,
+    /// Sessions for calls of this host.
+    to: HashMap<HostKey, Arc<Session>>,
+    /// One task at a time makes a session to a host.
+    making: HashMap<HostKey, Arc<AsyncMutex<()>>>,
+    /// Sessions that were agreed to and not confirmed, the oldest first.
+    agreed: VecDeque<(Instant, SessionId)>,
+}
+
+enum Slot {
+    /// This side asked; what comes for it goes here.
+    Asked(mpsc::Sender<Heard>),
+    /// This side agreed.
+    Agreed(Box<Agreed>),
+    Open(Arc<Session>),
+}
+
+/// What came for a session that was asked for.
+enum Heard {
+    /// A welcome, as its sender says.
+    Welcome(Bytes),
+    /// NATS says that nobody is there.
+    Nobody,
+}
+
+impl<I: Identity> Sessions<I> {
+    /// Takes calls of other hosts, and makes sessions as calls of this one need them. Must be called in a tokio runtime, which
+    /// also answers the calls.
+    pub fn start(lattice: &Lattice, identity: I, settings: SessionSettings) -> Self {
+        let table = Arc::new(Table {
+            lattice: lattice.clone(),
+            identity,
+            settings,
+            counts: Counts::default(),
+            hellos: Mutex::default(),
+            handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
+            state: Mutex::default(),
+            tasks: Mutex::default(),
+        });
+        let host = table.identity.host().clone();
+        let name = lattice.name().clone();
+        let calls = Subject::Call { lattice: name.clone(), host: host.clone() }.to_string();
+        let replies = Subject::all_replies(&name, &host);
+        let mut tasks = table.tasks.lock();
+        for subject in [calls, replies] {
+            tasks.spawn(incoming::listen(Arc::downgrade(&table), lattice.clone(), subject));
+        }
+        tasks.spawn(end_with_the_connection(Arc::downgrade(&table), lattice.clone()));
+        drop(tasks);
+        Self(table)
+    }
+
+    /// Asks `host`, over the session with it, which is made if there is none.
+    ///
+    /// # Errors
+    /// What the other host answered; `Unavailable` when it cannot be reached, `Interrupted` when it was lost under way.
+    ///
+    /// # Cancel safety
+    /// Dropping the future cancels the call; it may have run.
+    pub async fn call(&self, host: &HostKey, request: Request) -> Result<Reply, CallError> {
+        let session = self.0.session(host).await?;
+        session.connection.call(request).await
+    }
+
+    /// What was refused so far, and why.
+    pub fn refused(&self) -> Vec<(Refused, u64)> {
+        self.0.counts.read()
+    }
+
+    /// The peers of all sessions, and how many calls of this host are under way to each.
+    pub fn peers(&self) -> Vec<(Peer, usize)> {
+        let open = self.0.open();
+        open.iter().map(|session| (session.peer.clone(), session.connection.in_flight())).collect()
+    }
+
+    /// Calls of this host that are under way to `host`.
+    pub fn in_flight(&self, host: &HostKey) -> usize {
+        let state = self.0.state.lock();
+        state.to.get(host).map_or(0, |session| session.connection.in_flight())
+    }
+
+    /// Ends the sessions with peers whose tokens do not hold any more.
+    pub fn keep(&self, holds: impl Fn(&Peer) -> bool) {
+        for session in self.0.open() {
+            if !holds(&session.peer) {
+                tracing::warn!(host = %session.host, "the claims of a host do not hold any more: its session ends");
+                session.end();
+            }
+        }
+    }
+
+    /// Ends all sessions, telling the other ends.
+    pub fn end(&self) {
+        self.0.open().iter().for_each(|session| session.end());
+    }
+}
+
+impl<I: Identity> Table<I> {
+    fn open(&self) -> Vec<Arc<Session>> {
+        let state = self.state.lock();
+        let open = state.slots.values().filter_map(|slot| match slot {
+            Slot::Open(session) => Some(Arc::clone(session)),
+            _ => None,
+        });
+        open.collect()
+    }
+
+    fn refuse(&self, why: Refused) {
+        self.counts.count(why);
+        self.identity.refused(why);
+    }
+
+    /// Forgets a session that ended.
+    fn forget(&self, session: &Session) {
+        let mut state = self.state.lock();
+        state.slots.remove(&session.id);
+        if state.to.get(&session.host).is_some_and(|known| known.id == session.id) {
+            state.to.remove(&session.host);
+        }
+    }
+}
+
+/// What was under way when NATS went may be lost: whoever waits is told, and sessions begin anew when it is back.
+async fn end_with_the_connection<I: Identity>(table: std::sync::Weak<Table<I>>, lattice: Lattice) {
+    let mut connected = lattice.connected();
+    loop {
+        lattice.lost().await;
+        let Some(table) = table.upgrade() else { return };
+        table.open().iter().for_each(|session| session.connection.fail(&Closed::There));
+        drop(table);
+        if connected.wait_for(|connected| *connected).await.is_err() {
+            return;
+        }
+    }
+}
+
+impl<I> Clone for Sessions<I> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<I> fmt::Debug for Sessions<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions").field("refused", &self.0.counts.read()).finish()
+    }
+}

@@ -1,0 +1,241 @@
+//! An attacker who reads all that is said on NATS, and says what it likes on any subject.
+
+use std::collections::BTreeMap;
+
+use async_nats::{Client, HeaderMap, Message, Subscriber};
+use bytes::Bytes;
+use futures::StreamExt;
+use wattle_core::Subject;
+use wattle_lattice::Refused;
+
+use super::party::{Account, Party};
+use crate::scene::{Scene, eventually, shop, soon};
+
+/// Calls whose messages the attacker has.
+const CALLS: usize = 20;
+
+struct Attack {
+    scene: Scene,
+    account: Account,
+    attacker: Client,
+    here: Party,
+    there: Party,
+    /// All that was said while `here` called `there`.
+    heard: Vec<Message>,
+}
+
+impl Attack {
+    async fn begin() -> Self {
+        let scene = Scene::start().await;
+        let account = Account::new();
+        let attacker = scene.stranger().await;
+        let tap = attacker.subscribe(format!("wattle.1.{}.host.>", shop())).await.unwrap();
+        attacker.flush().await.unwrap();
+        let (here, there) = (account.host(&scene).await, account.host(&scene).await);
+        for _ in 0..CALLS {
+            here.call(&there, "echo", b"pay", None).await.unwrap();
+        }
+        let heard = said(tap).await;
+        Self { scene, account, attacker, here, there, heard }
+    }
+
+    /// Says something, and waits until everybody has heard it.
+    async fn say(&self, subject: &str, payload: Bytes) {
+        self.attacker.publish(subject.to_owned(), payload).await.unwrap();
+    }
+
+    /// What is refused is counted, nothing ran, and calls go on.
+    async fn refused_as(&self, party: &Party, expected: &[(Refused, u64)]) {
+        self.attacker.flush().await.unwrap();
+        let expected: BTreeMap<Refused, u64> = expected.iter().copied().collect();
+        eventually("all is counted", || async {
+            let counted: BTreeMap<Refused, u64> = party.refused().into_iter().collect();
+            if counted == expected { Ok(()) } else { Err(counted) }
+        })
+        .await;
+        assert_eq!((self.here.callee.calls(), self.there.callee.calls()), (0, CALLS));
+        self.here.call(&self.there, "echo", b"", None).await.unwrap();
+    }
+
+    fn to(&self, party: &Party) -> Vec<&Message> {
+        let own = format!(".host.{}.", party.key);
+        self.heard.iter().filter(|message| message.subject.contains(&own)).collect()
+    }
+}
+
+/// Everything that a tap has heard by now.
+async fn said(mut tap: Subscriber) -> Vec<Message> {
+    tap.unsubscribe_after(0).await.ok();
+    let mut heard = Vec::new();
+    while let Ok(Some(message)) =
+        tokio::time::timeout(std::time::Duration::from_millis(200), tap.next()).await
+    {
+        heard.push(message);
+    }
+    heard
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_was_said_said_again_is_refused() {
+    let attack = Attack::begin().await;
+    let to_there = attack.to(&attack.there);
+    assert_eq!(to_there.len(), CALLS + 2, "a hello, a key, and the calls");
+    for message in &to_there {
+        attack.say(&message.subject, message.payload.clone()).await;
+    }
+    attack.refused_as(&attack.there, &[(Refused::Repeated, CALLS as u64 + 2)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_said_again_are_refused() {
+    let attack = Attack::begin().await;
+    let to_here = attack.to(&attack.here);
+    for message in &to_here {
+        attack.say(&message.subject, message.payload.clone()).await;
+    }
+    let frames = to_here.len() as u64 - 1;
+    let expected = [(Refused::Repeated, frames), (Refused::UnknownSession, 1)];
+    attack.refused_as(&attack.here, &expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_meant_for_one_host_does_nothing_at_another() {
+    let attack = Attack::begin().await;
+    let other = attack.account.host(&attack.scene).await;
+    let to_there = attack.to(&attack.there);
+    let calls = Subject::Call { lattice: shop(), host: other.key.clone() }.to_string();
+    for message in &to_there {
+        attack.say(&calls, message.payload.clone()).await;
+    }
+    let rest = to_there.len() as u64 - 1;
+    attack.refused_as(&other, &[(Refused::OtherHost, 1), (Refused::UnknownSession, rest)]).await;
+    assert_eq!(other.callee.calls(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_before_counts_after_a_restart() {
+    let mut attack = Attack::begin().await;
+    let Attack { there, .. } = attack;
+    let recorded: Vec<Message> = {
+        let own = format!(".host.{}.", there.key);
+        attack.heard.iter().filter(|message| message.subject.contains(&own)).cloned().collect()
+    };
+    attack.there = there.restarted(&attack.scene).await;
+    for message in &recorded {
+        attack.say(&message.subject, message.payload.clone()).await;
+    }
+    // The hello holds still, and is answered; without the curve key that it names nobody can go on from there.
+    let rest = recorded.len() as u64 - 1;
+    attack.attacker.flush().await.unwrap();
+    eventually("all is counted", || async {
+        let counted = attack.there.refused();
+        if counted == [(Refused::UnknownSession, rest)] { Ok(()) } else { Err(counted) }
+    })
+    .await;
+    assert_eq!(attack.there.callee.calls(), CALLS);
+    let calls =
+        async { while attack.here.call(&attack.there, "echo", b"", None).await.is_err() {} };
+    soon("calls go on", calls).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_host_said_is_not_taken_as_said_to_it() {
+    let attack = Attack::begin().await;
+    let calls = Subject::Call { lattice: shop(), host: attack.there.key.clone() }.to_string();
+    let replies = attack.to(&attack.here);
+    for message in &replies {
+        attack.say(&calls, message.payload.clone()).await;
+    }
+    // They carry the number that their receiver knows the session by, not their sender's.
+    let count = replies.len() as u64;
+    attack.refused_as(&attack.there, &[(Refused::UnknownSession, count)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_altered_byte_is_noticed() {
+    let attack = Attack::begin().await;
+    let to_there = attack.to(&attack.there);
+    let last = to_there.last().unwrap();
+    for at in 0..last.payload.len() {
+        let mut altered = last.payload.to_vec();
+        altered[at] ^= 0x10;
+        attack.say(&last.subject, altered.into()).await;
+    }
+    // The header's first three bytes are no kind of message; session and counter name others; all else is the tag's.
+    let count = last.payload.len() as u64;
+    attack.attacker.flush().await.unwrap();
+    eventually("all is counted", || async {
+        let counted = attack.there.refused();
+        let sum: u64 = counted.iter().map(|(_, count)| count).sum();
+        if sum == count { Ok(()) } else { Err(counted) }
+    })
+    .await;
+    assert_eq!(attack.there.callee.calls(), CALLS);
+    attack.here.call(&attack.there, "echo", b"", None).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_altered_hello_is_not_answered() {
+    let attack = Attack::begin().await;
+    let to_there = attack.to(&attack.there);
+    let hello = to_there.first().unwrap();
+    let len = hello.payload.len();
+    let places = (20..len).step_by(len / 40);
+    let mut count = 0;
+    for at in places {
+        let mut altered = hello.payload.to_vec();
+        altered[at] = if altered[at] == b'A' { b'B' } else { b'A' };
+        attack.say(&hello.subject, altered.into()).await;
+        count += 1;
+        let before = count;
+        eventually("it is looked at", || async {
+            let sum: u64 = attack.there.refused().iter().map(|(_, count)| count).sum();
+            if sum >= before { Ok(()) } else { Err(sum) }
+        })
+        .await;
+    }
+    attack.refused_as(&attack.there, &[(Refused::Claims, count)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_there_is_believed_of_nats_only_after_a_look() {
+    let attack = Attack::begin().await;
+    let replies = attack.to(&attack.here)[0].subject.to_string();
+    let waiting = attack.here.start_call(&attack.there, "never");
+    attack.there.callee.begun.notified().await;
+    for _ in 0..100 {
+        let mut headers = HeaderMap::new();
+        headers.insert("Status", "503");
+        attack.attacker.publish_with_headers(replies.clone(), headers, Bytes::new()).await.unwrap();
+    }
+    attack.attacker.flush().await.unwrap();
+    attack.here.call(&attack.there, "echo", b"", None).await.unwrap();
+    assert!(!waiting.is_finished());
+    waiting.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_thousand_random_messages_change_nothing() {
+    let attack = Attack::begin().await;
+    let subjects = [
+        Subject::Call { lattice: shop(), host: attack.there.key.clone() }.to_string(),
+        attack.to(&attack.here)[0].subject.to_string(),
+    ];
+    let genuine = attack.to(&attack.there).last().unwrap().payload.clone();
+    for round in 0..50_000_u32 {
+        for subject in &subjects {
+            let mut noise = genuine.to_vec();
+            let keep = rand::random_range(0..noise.len());
+            noise[keep..].fill_with(rand::random);
+            noise.truncate(rand::random_range(keep..=noise.len()));
+            attack.say(subject, noise.into()).await;
+        }
+        if round % 1_000 == 0 {
+            attack.here.call(&attack.there, "echo", b"", None).await.unwrap();
+        }
+    }
+    attack.attacker.flush().await.unwrap();
+    let calls = attack.there.callee.calls();
+    assert_eq!(calls, CALLS + 50);
+    attack.here.call(&attack.there, "echo", b"", None).await.unwrap();
+}
