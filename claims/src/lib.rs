@@ -26,8 +26,8 @@ pub use body::{
     code::{ActorClaims, ProviderClaims},
     identity::{AccountClaims, HostClaims, OperatorClaims, Right, UserClaims},
     record::{
-        ConfigRecord, LinkRecord, Placement, PlacementRecord, Record, RecordKey, RecordKeyError,
-        RecordValue, Share, ShareRecord,
+        ConfigRecord, LinkRecord, Placed, Placement, PlacementRecord, Record, RecordKey,
+        RecordKeyError, RecordValue, Share, ShareRecord,
     },
     revocations::Revocations,
     session::{Hello, Welcome},

@@ -86,6 +86,31 @@ pub struct RequestHead<'a> {
     pub trace: Option<Cow<'a, str>>,
 }
 
+/// What stands ahead of a request's parameters between two hosts.
+///
+/// The receiver knows the link by its record, and judges it anew; who calls is the link's source, which has to run on the host
+/// whose session this came over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RemoteHead<'a> {
+    /// The call.
+    pub id: CallId,
+    /// The key of the link's record.
+    #[serde(borrow)]
+    pub link: Cow<'a, str>,
+    /// `namespace:package/interface`.
+    #[serde(borrow)]
+    pub interface: Cow<'a, str>,
+    /// The function's WIT name.
+    #[serde(borrow)]
+    pub function: Cow<'a, str>,
+    /// What is left of the caller's deadline, in milliseconds, when this was written.
+    pub deadline_ms: u32,
+    /// W3C `traceparent`, where the call is traced.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Cow<'a, str>>,
+}
+
 /// How a call failed, as its caller sees it on either side of a socket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]

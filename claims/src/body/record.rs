@@ -14,7 +14,7 @@ use wattle_core::{
 
 use crate::{
     About, Body, KeyKind, TokenError, TokenKind, UnderAccount, body::subject_error,
-    error::shortened,
+    compact::SEPARATOR, error::shortened,
 };
 
 /// A value under a key, or its tombstone. Subject: the key's text.
@@ -63,8 +63,60 @@ pub struct Share {
 pub struct Placement {
     /// The host, which signs.
     pub host: HostKey,
-    /// Ids of what runs there.
-    pub entries: Vec<EntityId>,
+    /// What runs there.
+    pub entries: Vec<Placed>,
+    /// The tokens behind those of the entries: most have the same.
+    pub issuers: Vec<String>,
+}
+
+/// Something that runs on a host, with the claims that it runs by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Placed {
+    /// The id it runs under.
+    pub id: EntityId,
+    /// The first token of its claims' text.
+    pub claims: String,
+    /// Which of the placement's issuers stand behind it; none where its own token is all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuers: Option<u32>,
+}
+
+impl Placement {
+    /// A host that runs nothing.
+    pub const fn empty(host: HostKey) -> Self {
+        Self { host, entries: Vec::new(), issuers: Vec::new() }
+    }
+
+    /// Adds something that runs by the claims of this text.
+    pub fn add(&mut self, id: EntityId, claims: &str) {
+        let (own, issuers) = match claims.split_once(SEPARATOR) {
+            Some((own, issuers)) => (own, Some(issuers)),
+            None => (claims, None),
+        };
+        let issuers = issuers.map(|issuers| {
+            let known = self.issuers.iter().position(|known| known == issuers);
+            let at = known.unwrap_or_else(|| {
+                self.issuers.push(issuers.to_owned());
+                self.issuers.len() - 1
+            });
+            u32::try_from(at).expect("a record has fewer tokens")
+        });
+        self.entries.push(Placed { id, claims: own.to_owned(), issuers });
+    }
+
+    /// Everything that runs there, with the whole text of its claims. Nothing of a text is believed yet.
+    pub fn claims(&self) -> impl Iterator<Item = (&EntityId, String)> {
+        self.entries.iter().filter_map(|placed| {
+            let text = match placed.issuers {
+                None => placed.claims.clone(),
+                Some(at) => {
+                    format!("{}{SEPARATOR}{}", placed.claims, self.issuers.get(at as usize)?)
+                }
+            };
+            Some((&placed.id, text))
+        })
+    }
 }
 
 /// Under which key a record is kept. Its text is the key in the JetStream bucket. Accounts never share a key, so none can

@@ -95,7 +95,7 @@ fn records_are_signed_by_the_account_or_a_user_with_the_right() {
 
     let host = a.host.public_key().unwrap();
     let key = RecordKey::Placement { host };
-    let placement = Placement { host: a.host.public_key().unwrap(), entries: vec![] };
+    let placement = Placement::empty(a.host.public_key().unwrap());
     let placement: PlacementRecord =
         Record { generation: 1, key: key.clone(), value: Some(placement) };
     assert_eq!(takers(&a, &key.to_string(), placement), [KeyKind::Host]);

@@ -82,8 +82,8 @@ fn a_host_places_itself_only() {
     let authority = Authority::new();
     let other = KeyPair::generate(KeyKind::Host);
     let record = |key: &KeyPair, about: &KeyPair| -> PlacementRecord {
-        let entries = vec!["shop/hello".parse().unwrap()];
-        let value = Placement { host: about.public_key().unwrap(), entries };
+        let mut value = Placement::empty(about.public_key().unwrap());
+        value.add("shop/hello".parse().unwrap(), "own~issuers");
         let key = RecordKey::Placement { host: key.public_key().unwrap() };
         Record { generation: 1, key, value: Some(value) }
     };
@@ -96,6 +96,20 @@ fn a_host_places_itself_only() {
         let error = sign(wrong).unwrap_err();
         assert!(matches!(error, SignError::Refused(TokenError::Body { .. })), "{error}");
     }
+}
+
+#[test]
+fn a_placement_gives_back_the_texts_that_it_was_given_and_keeps_what_they_share_once() {
+    let mut placement = Placement::empty(KeyPair::generate(KeyKind::Host).public_key().unwrap());
+    let texts = ["a~x~y", "b~x~y", "c", "d~z"];
+    for (id, text) in ["a", "b", "c", "d"].into_iter().zip(texts) {
+        placement.add(id.parse().unwrap(), text);
+    }
+    assert_eq!(placement.issuers, ["x~y", "z"]);
+    let given: Vec<String> = placement.claims().map(|(_, text)| text).collect();
+    assert_eq!(given, texts);
+    placement.entries[0].issuers = Some(2);
+    assert_eq!(placement.claims().count(), 3, "an entry without its issuers is none");
 }
 
 #[test]

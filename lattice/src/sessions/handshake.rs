@@ -5,7 +5,7 @@
 //! handshake is worth nothing later.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
-use wattle_claims::{CurvePair, Hello, Verified, Welcome};
+use wattle_claims::{CurvePair, Hello, Timestamp, TokenError, Trust, Verified, Welcome};
 use wattle_core::{HostKey, SessionId};
 
 use super::{
@@ -53,6 +53,17 @@ pub(super) struct Established {
 }
 
 impl Peer {
+    /// Whether its claims still hold.
+    ///
+    /// # Errors
+    /// Why they do not.
+    pub fn standing(&self, trust: &Trust, now: Timestamp) -> Result<(), TokenError> {
+        match self {
+            Self::Initiator(token) => token.standing(trust, now),
+            Self::Responder(token) => token.standing(trust, now),
+        }
+    }
+
     /// The host's key.
     pub fn host(&self) -> HostKey {
         let issuer = match self {

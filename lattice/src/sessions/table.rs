@@ -13,11 +13,12 @@ use std::{
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::{
+    runtime::Handle,
     sync::{Mutex as AsyncMutex, Semaphore, mpsc},
     task::JoinSet,
 };
 use wattle_core::{CallError, HostKey, SessionId, Subject};
-use wattle_wire::{Closed, Reply, Request};
+use wattle_wire::{Closed, Connection};
 
 use self::incoming::Hellos;
 use super::{
@@ -38,6 +39,8 @@ pub(super) struct Table<I> {
     counts: Counts,
     hellos: Mutex<Hellos>,
     handshakes: Arc<Semaphore>,
+    /// Where sessions are driven, whoever asks for one.
+    runtime: Handle,
     state: Mutex<State>,
     /// The tasks that take messages; they end with the table.
     tasks: Mutex<JoinSet<()>>,
@@ -82,6 +85,7 @@ impl<I: Identity> Sessions<I> {
             counts: Counts::default(),
             hellos: Mutex::default(),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
+            runtime: Handle::current(),
             state: Mutex::default(),
             tasks: Mutex::default(),
         });
@@ -98,16 +102,12 @@ impl<I: Identity> Sessions<I> {
         Self(table)
     }
 
-    /// Asks `host`, over the session with it, which is made if there is none.
+    /// The connection for calls to `host`, over the session with it, which is made if there is none.
     ///
     /// # Errors
-    /// What the other host answered; `Unavailable` when it cannot be reached, `Interrupted` when it was lost under way.
-    ///
-    /// # Cancel safety
-    /// Dropping the future cancels the call; it may have run.
-    pub async fn call(&self, host: &HostKey, request: Request) -> Result<Reply, CallError> {
-        let session = self.0.session(host).await?;
-        session.connection.call(request).await
+    /// `Unavailable`: it cannot be reached.
+    pub async fn connect(&self, host: &HostKey) -> Result<Connection, CallError> {
+        Ok(self.0.session(host).await?.connection.clone())
     }
 
     /// What was refused so far, and why.

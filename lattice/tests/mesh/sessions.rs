@@ -10,7 +10,7 @@ use wattle_core::ErrorKind;
 use wattle_lattice::SessionSettings;
 use wattle_wire::Body;
 
-use self::party::{Account, request};
+use self::party::Account;
 use crate::scene::{Scene, soon, until_connected};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,8 +56,7 @@ async fn a_host_that_is_not_there_is_said_at_once_and_nothing_ran() {
     let here = account.host(&scene).await;
     let away = account.key_of_a_host();
     let began = Instant::now();
-    let request = request("echo", b"", None);
-    let error = here.sessions.call(&away, request).await.unwrap_err();
+    let error = here.sessions.connect(&away).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
     assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
 }
@@ -76,7 +75,7 @@ async fn a_host_that_dies_interrupts_what_it_was_asked_within_a_second() {
     let error = soon("the call fails", waiting).await.unwrap().unwrap_err();
     assert_eq!(error.kind, ErrorKind::Interrupted, "{error}");
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
-    let error = here.sessions.call(&key, request("echo", b"", None)).await.unwrap_err();
+    let error = here.sessions.connect(&key).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
 }
 

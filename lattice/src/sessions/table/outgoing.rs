@@ -134,6 +134,7 @@ impl<I: Identity> Table<I> {
                 table.forget(session);
             }
         };
+        let _driven_there = self.runtime.enter();
         Session::start(&self.lattice, self.settings, established, way, handler, ended)
     }
 

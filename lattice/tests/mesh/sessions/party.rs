@@ -191,7 +191,7 @@ impl Party {
         params: &[u8],
         body: Option<Body>,
     ) -> Result<Reply, CallError> {
-        self.sessions.call(&to.key, request(head, params, body)).await
+        self.sessions.connect(&to.key).await?.call(request(head, params, body)).await
     }
 
     pub(super) fn start_call(
@@ -200,7 +200,9 @@ impl Party {
         head: &'static str,
     ) -> JoinHandle<Result<Reply, CallError>> {
         let (sessions, key) = (self.sessions.clone(), to.key.clone());
-        tokio::spawn(async move { sessions.call(&key, request(head, b"", None)).await })
+        tokio::spawn(
+            async move { sessions.connect(&key).await?.call(request(head, b"", None)).await },
+        )
     }
 
     pub(super) fn refused(&self) -> Vec<(Refused, u64)> {
@@ -208,6 +210,6 @@ impl Party {
     }
 }
 
-pub(super) fn request(head: &'static str, params: &[u8], body: Option<Body>) -> Request {
+fn request(head: &'static str, params: &[u8], body: Option<Body>) -> Request {
     Request { head: head.into(), params: Bytes::copy_from_slice(params), body }
 }
