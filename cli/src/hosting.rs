@@ -54,11 +54,10 @@ pub(crate) struct HostOptions {
 }
 
 impl HostOptions {
-    /// The same options for a host in another process.
+    /// The same options for a host in another process, but for its name, which is settled by then.
     pub(crate) fn as_arguments(&self) -> Vec<String> {
         let mut arguments =
             vec![format!("--grace={}ms", self.grace.as_millis()), format!("--log={}", self.log)];
-        arguments.extend(self.name.iter().map(|name| format!("--name={name}")));
         arguments.extend(self.label.iter().map(|(key, value)| format!("--label={key}={value}")));
         arguments.extend(self.lanes.iter().map(|lanes| format!("--lanes={lanes}")));
         let secrets = self.secrets_dir.iter();

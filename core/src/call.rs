@@ -166,6 +166,11 @@ pub enum Blame {
 }
 
 impl ErrorKind {
+    /// Whether the callee did not run for a reason that lies in its host: another that runs the same may be asked.
+    pub const fn is_for_another_host(self) -> bool {
+        matches!(self, Self::Unavailable | Self::Overloaded)
+    }
+
     /// Whether the callee provably did not run, so that the call may be sent again.
     pub const fn did_not_run(self) -> bool {
         matches!(

@@ -36,6 +36,21 @@ pub struct Inventory {
     pub providers: Vec<ProviderStatus>,
     /// What it refused since it started, by reason.
     pub refused: BTreeMap<String, u64>,
+    /// What other hosts say that they run, as far as their claims hold here.
+    #[serde(default)]
+    pub elsewhere: Vec<Elsewhere>,
+}
+
+/// Something that runs on another host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Elsewhere {
+    /// The id it runs under.
+    pub id: EntityId,
+    /// Who it is.
+    pub identity: Identity,
+    /// Where.
+    pub host: HostKey,
 }
 
 /// One actor on one host.
@@ -161,6 +176,9 @@ pub enum LinkState {
         url: Option<String>,
         /// Whether its callee is on this host.
         local: bool,
+        /// The other hosts that run its callee, where the link lets it be called there.
+        #[serde(default)]
+        hosts: Vec<HostKey>,
     },
     /// One end does not run here (yet).
     Waiting {

@@ -55,6 +55,7 @@ pub(crate) struct Control {
     pub(crate) seen: parking_lot::Mutex<SeenCommands>,
     pub(crate) stop: watch::Sender<Option<Duration>>,
     pub(crate) serials: std::sync::atomic::AtomicU64,
+    pub(crate) leaving: std::sync::atomic::AtomicBool,
 }
 
 impl Control {
@@ -64,6 +65,11 @@ impl Control {
         now: Timestamp,
     ) -> io::Result<parking_lot::Mutex<SeenCommands>> {
         SeenCommands::open(path, now).map(parking_lot::Mutex::new)
+    }
+
+    /// Whether this host is about to stop, so that other hosts are to call others.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     /// Answers one token that arrived as a command, whoever sent it.

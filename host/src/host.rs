@@ -5,7 +5,10 @@ mod labels;
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::AtomicU64},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -17,7 +20,7 @@ use tokio::{
 use tracing::{error, info};
 use wattle_claims::{HostClaims, RevokedSet, Signed, Trust, Verified};
 use wattle_core::{HostKey, event::Event};
-use wattle_lattice::{ControlServer, Lattice};
+use wattle_lattice::{ControlServer, Lattice, SessionSettings, Sessions};
 
 use crate::{
     actors::ActorRuntime,
@@ -27,6 +30,8 @@ use crate::{
     control::{Control, drain},
     lanes::Lanes,
     links::Links,
+    peers::Member,
+    placement,
     providers::Provider,
     records::RecordBook,
     registry::{Registry, RunningFile, Wanted},
@@ -90,6 +95,9 @@ impl Host {
         let (control, wanted, events) = assemble(config).await?;
         let tasks = upkeep::start(&control, events);
         run_again(&control, wanted).await;
+        let member = Member::new(&control);
+        let sessions = Sessions::start(&control.lattice, member, SessionSettings::default());
+        control.router.elsewhere().join(sessions);
         let commands = control.lattice.serve_control(control.host.clone(), {
             let control = control.clone();
             move |token| {
@@ -120,6 +128,9 @@ impl Host {
         let Self { control, stop, mut tasks, commands } = self;
         let grace = stop.borrow().unwrap_or(control.grace);
         drop(commands);
+        // Other hosts are told to call others; what they have under way here is finished as all else.
+        control.leaving.store(true, Relaxed);
+        placement::tell(&control).await;
         // Those who take calls from outside first: what they have taken can still be answered.
         let (sources, others) = providers(&control);
         join_all(sources.iter().map(|provider| provider.stop(grace))).await;
@@ -129,6 +140,9 @@ impl Host {
         let cut = join_all(actors.iter().map(|actor| drain(actor, grace))).await;
         let cut_calls = cut.iter().sum();
         join_all(others.iter().map(|provider| provider.stop(grace))).await;
+        if let Some(sessions) = control.router.elsewhere().leave() {
+            sessions.end();
+        }
         control.reports.event(Event::HostStopped { cut_calls });
         tokio::task::yield_now().await;
         control.lattice.flush(Duration::from_secs(1)).await;
@@ -215,6 +229,7 @@ async fn assemble(config: HostConfig) -> Result<Assembled, StartError> {
         logbook: config.logbook,
         stop: watch::Sender::new(None),
         serials: AtomicU64::new(0),
+        leaving: AtomicBool::new(false),
     };
     Ok((Arc::new(control), wanted, events))
 }

@@ -9,6 +9,8 @@ mod host;
 mod lanes;
 mod links;
 mod logbook;
+mod peers;
+mod placement;
 mod providers;
 mod records;
 mod registry;

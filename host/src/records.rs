@@ -1,4 +1,4 @@
-//! The signed records this host knows: links, configs, shares, revocation lists. Each is verified wherever it comes from, kept
+//! The signed records this host knows: links, configs, shares, revocation lists, placements. Each is verified wherever it comes from, kept
 //! on disk with the highest generation seen, and never replaced by an older one. Absence elsewhere changes nothing here.
 
 use std::{collections::BTreeMap, fs, io, path::PathBuf};
@@ -6,11 +6,11 @@ use std::{collections::BTreeMap, fs, io, path::PathBuf};
 use sha2::{Digest as _, Sha256};
 use tracing::warn;
 use wattle_claims::{
-    ConfigRecord, LinkRecord, RecordKey, Revocations, ShareRecord, Signed, Timestamp, TokenError,
-    TokenKind, Trust, Verified, peek_kind,
+    ConfigRecord, LinkRecord, PlacementRecord, RecordKey, Revocations, ShareRecord, Signed,
+    Timestamp, TokenError, TokenKind, Trust, Verified, peek_kind,
 };
 
-use crate::state::write_whole;
+use crate::{placement::Placed, state::write_whole};
 
 /// Records that a host keeps; beyond it new keys are refused.
 const RECORDS_MAX: usize = 100_000;
@@ -34,6 +34,7 @@ pub(crate) enum Kept {
     Config(Verified<ConfigRecord>),
     Share(Verified<ShareRecord>),
     Revocations(Verified<Revocations>),
+    Placement(Verified<PlacementRecord>, Vec<Placed>),
     /// It was good once and is not any more: only its generation still counts.
     Unusable,
 }
@@ -187,6 +188,15 @@ fn verify(text: &str, trust: &Trust, now: Timestamp) -> Result<Read, RecordError
             let key = RecordKey::Revocations { issuer: list.subject.clone() };
             Read { key, generation: list.body.generation, record: Kept::Revocations(list) }
         }
+        TokenKind::Placement => {
+            let record = Signed::<PlacementRecord>::parse(text)?.verify(trust, now)?;
+            let placed = record.body.value.as_ref().map(|value| Placed::all(value, trust, now));
+            Read {
+                key: record.body.key.clone(),
+                generation: record.body.generation,
+                record: Kept::Placement(record, placed.unwrap_or_default()),
+            }
+        }
         other => return Err(RecordError::NotARecord(other)),
     })
 }
@@ -209,6 +219,10 @@ fn peek(text: &str) -> Option<(RecordKey, u64)> {
         TokenKind::Revocations => {
             let list = Signed::<Revocations>::parse(text).ok()?.peek().ok()?;
             Some((RecordKey::Revocations { issuer: list.subject }, list.body.generation))
+        }
+        TokenKind::Placement => {
+            let record = Signed::<PlacementRecord>::parse(text).ok()?.peek().ok()?.body;
+            Some((record.key, record.generation))
         }
         _ => None,
     }

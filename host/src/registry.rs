@@ -60,6 +60,8 @@ pub(crate) struct Registry {
     clock: Arc<Clock>,
     /// Told after each change, for the task that tells providers about their links.
     changed: Notify,
+    /// The same, for the task that tells other hosts what runs here.
+    moved: Notify,
 }
 
 impl Registry {
@@ -88,7 +90,8 @@ impl Registry {
             numbers: BTreeMap::new(),
             standing_judged: Vec::new(),
         };
-        let registry = Self { inner: Mutex::new(inner), router, clock, changed: Notify::new() };
+        let (changed, moved) = (Notify::new(), Notify::new());
+        let registry = Self { inner: Mutex::new(inner), router, clock, changed, moved };
         registry.publish(&mut registry.inner.lock());
         Ok((Arc::new(registry), wanted))
     }
@@ -96,6 +99,11 @@ impl Registry {
     /// Waits for the next change. A change between two waits is not missed.
     pub(crate) async fn changed(&self) {
         self.changed.notified().await;
+    }
+
+    /// Waits for the next change, as [`Registry::changed`] does.
+    pub(crate) async fn moved(&self) {
+        self.moved.notified().await;
     }
 
     /// What tokens are verified against now.
@@ -275,6 +283,7 @@ impl Registry {
         let routes = inner.routes(now);
         self.router.swap(routes);
         self.changed.notify_one();
+        self.moved.notify_one();
     }
 }
 

@@ -5,6 +5,7 @@
 pub(crate) mod denial;
 mod edge;
 mod grant;
+mod remote;
 mod routes;
 
 use std::{
@@ -19,7 +20,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use tracing::debug;
 use wattle_core::{
-    CallError, EntityId, ErrorKind, Operation,
+    CallError, EntityId, ErrorKind, Locality, Operation,
     call::RequestHead,
     codec,
     control::{Question, UserCall},
@@ -31,6 +32,7 @@ pub(crate) use self::{
     denial::Denial,
     edge::{Callee, Edge, Standing},
     grant::{Granted, Known, Validity},
+    remote::Elsewhere,
     routes::{Routes, RoutesBuilder},
 };
 use crate::{
@@ -48,12 +50,23 @@ pub(crate) struct Router {
     routes: ArcSwap<Routes>,
     clock: Arc<Clock>,
     reports: Arc<Reports>,
+    elsewhere: Elsewhere,
 }
 
 impl Router {
     /// A router that knows nobody yet.
     pub(crate) fn new(clock: Arc<Clock>, reports: Arc<Reports>) -> Arc<Self> {
-        Arc::new(Self { routes: ArcSwap::default(), clock, reports })
+        Arc::new(Self {
+            routes: ArcSwap::default(),
+            clock,
+            reports,
+            elsewhere: Elsewhere::default(),
+        })
+    }
+
+    /// How calls reach other hosts: not at all until it is told, and after it is told to leave.
+    pub(crate) const fn elsewhere(&self) -> &Elsewhere {
+        &self.elsewhere
     }
 
     /// Makes `routes` what every call from now on sees. Calls under way finish as they were admitted.
@@ -149,7 +162,36 @@ impl Router {
         CallError::new(ErrorKind::Denied, denial.to_string())
     }
 
+    /// Here if the callee is here, else on another host; there too when this host is too busy.
     async fn carry(
+        self: &Arc<Self>,
+        edge: &Edge,
+        interface: &str,
+        function: &str,
+        request: Request,
+        context: &CallContext,
+    ) -> Result<Reply, CallError> {
+        if edge.elsewhere.is_empty() {
+            return self.carry_here(edge, interface, function, request, context).await;
+        }
+        if matches!(edge.callee, Callee::Absent) {
+            return self.carry_elsewhere(edge, interface, function, request, context).await;
+        }
+        let again = request.body.is_none().then(|| Request {
+            head: Bytes::new(),
+            params: request.params.clone(),
+            body: None,
+        });
+        let answer = self.carry_here(edge, interface, function, request, context).await;
+        match (answer, again) {
+            (Err(error), Some(again)) if error.kind.is_for_another_host() => {
+                self.carry_elsewhere(edge, interface, function, again, context).await
+            }
+            (answer, _) => answer,
+        }
+    }
+
+    async fn carry_here(
         self: &Arc<Self>,
         edge: &Edge,
         interface: &str,
@@ -168,7 +210,9 @@ impl Router {
                 provider.call(head, request.params, request.body).await
             }
             Callee::Absent => {
-                let text = format!("{} does not run on this host", edge.link.target.id);
+                let nowhere =
+                    if edge.link.locality == Locality::Local { "" } else { ", nor on another" };
+                let text = format!("{} does not run on this host{nowhere}", edge.link.target.id);
                 Err(CallError::new(ErrorKind::Unavailable, text))
             }
         }

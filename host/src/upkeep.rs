@@ -13,7 +13,7 @@ use wattle_core::{
 };
 use wattle_lattice::{RecordChange, Records, RecordsError};
 
-use crate::control::Control;
+use crate::{control::Control, placement};
 
 /// Between two looks at the clock: a grant that expires is refused within this time.
 const CLOCK_INTERVAL: Duration = Duration::from_millis(250);
@@ -32,6 +32,7 @@ pub(crate) fn start(control: &Arc<Control>, events: mpsc::Receiver<Event>) -> Jo
     tasks.spawn(tell(control.clone(), events));
     tasks.spawn(beat(control.clone()));
     tasks.spawn(keep_the_store_in_step(control.clone()));
+    tasks.spawn(placement::keep_telling(control.clone()));
     tasks
 }
 
@@ -45,6 +46,10 @@ async fn look_at_the_clock(control: Arc<Control>) {
         control.reports.flush();
         if look.is_multiple_of(LOOKS_PER_SWEEP) {
             control.registry.sweep();
+            if let Some(sessions) = control.router.elsewhere().sessions() {
+                let (trust, now) = (control.registry.trust(), control.registry.now());
+                sessions.keep(|peer| peer.standing(&trust, now).is_ok());
+            }
         }
         if look.is_multiple_of(LOOKS_PER_KEEP)
             && let Err(error) = control.clock.keep()

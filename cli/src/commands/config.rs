@@ -80,7 +80,7 @@ async fn put(context: &Context, args: PutArgs) -> anyhow::Result<Exit> {
     let session = context.session().await?;
     let host = session.host().await?;
     let key = record(&session, args.name.clone());
-    let done = session.put_record(&host, key, Some(values), 0, None).await?;
+    let done = session.put_record(&[host], key, Some(values), 0, None).await?;
     context.output.answer(&done, || format!("config {} put", args.name));
     Ok(Exit::Ok)
 }
@@ -103,7 +103,7 @@ async fn delete(context: &Context, name: Name) -> anyhow::Result<Exit> {
     session.ask(&host, Command::GetConfig { name: name.clone() }).await?;
     let key = record(&session, name.clone());
     let done =
-        session.put_record::<BTreeMap<String, ConfigValue>>(&host, key, None, 0, None).await?;
+        session.put_record::<BTreeMap<String, ConfigValue>>(&[host], key, None, 0, None).await?;
     context.output.answer(&done, || format!("config {name} deleted"));
     Ok(Exit::Ok)
 }

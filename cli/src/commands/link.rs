@@ -16,7 +16,10 @@ use crate::{
     args::value,
     exit::Exit,
     problem::Problem,
-    session::{Session, entities::unexpected},
+    session::{
+        Session,
+        entities::{host_of, unexpected},
+    },
 };
 
 /// Grant one actor or provider calls to another
@@ -143,9 +146,16 @@ async fn put(context: &Context, args: PutArgs) -> anyhow::Result<Exit> {
     let host = session.host().await?;
     let key = link.key();
     let known = generation(&session, &host, &key).await?;
+    // Each end's host says what its provider makes of the link: a port may be taken.
+    let mut hosts: Vec<HostKey> = Vec::new();
+    for end in [host_of(&inventories, &link.source), host_of(&inventories, &link.target)] {
+        if let Some(end) = end.filter(|end| !hosts.contains(end)) {
+            hosts.push(end.clone());
+        }
+    }
     let step = context.output.step(&format!("linking {} to {}", key.source, key.target));
     let record = RecordKey::Link { account: session.account.clone(), key: key.clone() };
-    let done = session.put_record(&host, record, Some(link), known, args.expires_in).await?;
+    let done = session.put_record(&hosts, record, Some(link), known, args.expires_in).await?;
     step.done("it holds");
     context.output.answer(&done, || format!("{key}: {}", done.or("the link holds")));
     Ok(Exit::Ok)
@@ -166,7 +176,7 @@ async fn delete(context: &Context, args: DelArgs) -> anyhow::Result<Exit> {
         return Err(problem.next("wattle get links").into());
     }
     let record = RecordKey::Link { account: session.account.clone(), key: key.clone() };
-    let done = session.put_record::<Link>(&host, record, None, known, None).await?;
+    let done = session.put_record::<Link>(&[host], record, None, known, None).await?;
     context.output.answer(&done, || format!("{key}: the link is deleted"));
     Ok(Exit::Ok)
 }

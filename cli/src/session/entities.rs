@@ -1,5 +1,7 @@
 //! What runs: inventories, and who stands behind an id.
 
+use std::collections::BTreeSet;
+
 use wattle_core::{
     EntityId, HostKey, Identity,
     control::{Command, Outcome},
@@ -38,6 +40,19 @@ impl Session {
     }
 }
 
+/// A host that runs a party.
+pub(crate) fn host_of<'a>(inventories: &'a [Inventory], party: &Party) -> Option<&'a HostKey> {
+    let runs = |id: &EntityId, identity: &Identity| *id == party.id && *identity == party.identity;
+    let here = inventories.iter().find(|inventory| {
+        inventory.actors.iter().any(|actor| runs(&actor.id, &actor.identity))
+            || inventory.providers.iter().any(|provider| runs(&provider.id, &provider.identity))
+    });
+    here.map(|inventory| &inventory.host).or_else(|| {
+        let mut elsewhere = inventories.iter().flat_map(|inventory| &inventory.elsewhere);
+        elsewhere.find(|there| runs(&there.id, &there.identity)).map(|there| &there.host)
+    })
+}
+
 /// Who runs under an id.
 fn identity(inventories: &[Inventory], id: &EntityId) -> Option<Identity> {
     everything(inventories).find(|(found, _)| *found == id).map(|(_, identity)| identity.clone())
@@ -47,13 +62,16 @@ fn everything(inventories: &[Inventory]) -> impl Iterator<Item = (&EntityId, &Id
     inventories.iter().flat_map(|inventory| {
         let actors = inventory.actors.iter().map(|actor| (&actor.id, &actor.identity));
         let providers = inventory.providers.iter();
-        actors.chain(providers.map(|provider| (&provider.id, &provider.identity)))
+        let providers = providers.map(|provider| (&provider.id, &provider.identity));
+        let elsewhere = inventory.elsewhere.iter().map(|there| (&there.id, &there.identity));
+        actors.chain(providers).chain(elsewhere)
     })
 }
 
 /// The problem that an id is not there, with those that are.
 pub(crate) fn nothing_runs_under(id: &EntityId, inventories: &[Inventory]) -> Problem {
-    let there: Vec<&str> = everything(inventories).map(|(id, _)| id.as_str()).collect();
+    let there: BTreeSet<&str> = everything(inventories).map(|(id, _)| id.as_str()).collect();
+    let there: Vec<&str> = there.into_iter().collect();
     let there = if there.is_empty() { "nothing".to_owned() } else { there.join(", ") };
     Problem::new(Exit::NotFound, format!("nothing runs as {id} (running: {there})"))
         .next(format!("wattle start actor FILE --id {id}, or wattle start provider NAME --id {id}"))

@@ -35,10 +35,11 @@ impl Session {
         }
     }
 
-    /// Signs `value` (none: the tombstone) under `key` and hands it to the host. `known` is the newest generation we know of.
+    /// Signs `value` (none: the tombstone) under `key` and hands it to the hosts, each of which says what it makes of it; the
+    /// first one's word is what comes back when all are content. `known` is the newest generation we know of.
     pub(crate) async fn put_record<T: RecordValue>(
         &self,
-        host: &HostKey,
+        hosts: &[HostKey],
         key: RecordKey,
         value: Option<T>,
         known: u64,
@@ -53,7 +54,13 @@ impl Session {
             body: Record { generation: next_generation(known), key, value },
         };
         let signed = draft.sign(self.user.issuer(), now).context("sign the record")?;
-        self.make_so(host, Command::PutRecord { token: signed.text().to_owned() }).await
+        let mut done = None;
+        for host in hosts {
+            let token = signed.text().to_owned();
+            let said = self.make_so(host, Command::PutRecord { token }).await?;
+            done = done.or(Some(said));
+        }
+        done.context("no host is meant")
     }
 }
 

@@ -32,6 +32,7 @@ impl Control {
             actors,
             providers,
             refused: self.reports.counts(),
+            elsewhere: self.router.routes().elsewhere(),
         }))
     }
 

@@ -18,7 +18,7 @@ use super::{Control, actors::done};
 use crate::{
     records::{Admitted, RecordError},
     registry,
-    router::Standing,
+    router::{Callee, Standing},
     settings,
 };
 
@@ -60,7 +60,7 @@ impl Control {
     }
 
     /// The lattice's store learns it now if it can: other hosts read it there.
-    async fn share_record(&self, key: &RecordKey, token: &str) {
+    pub(crate) async fn share_record(&self, key: &RecordKey, token: &str) {
         let put = async {
             let records = self.lattice.records().await?;
             let known = records.get(&key.to_string()).await?.map(|(_, revision)| revision);
@@ -154,12 +154,14 @@ impl Control {
         let mut url = None;
         for end in [&link.source, &link.target] {
             match self.end_state(end, edge.number) {
+                End::Missing if routes.hosts_of(end).next().is_some() => {}
                 End::Missing => return LinkState::Waiting { missing: end.id.clone() },
                 End::Failed(reason) => return LinkState::Failed { reason },
                 End::There(at) => url = url.or(at),
             }
         }
-        LinkState::Active { url, local: true }
+        let hosts = edge.elsewhere.clone();
+        LinkState::Active { url, local: !matches!(edge.callee, Callee::Absent), hosts }
     }
 
     fn end_state(&self, end: &Party, number: u32) -> End {

@@ -91,6 +91,10 @@ impl Inner {
         standing.extend(self.records.iter().map(|(_, entry)| match &entry.record {
             Kept::Link(record) => record.standing(trust, now).is_ok(),
             Kept::Share(record) => record.standing(trust, now).is_ok(),
+            Kept::Placement(record, placed) => {
+                record.standing(trust, now).is_ok()
+                    && placed.iter().all(|placed| placed.standing(trust, now).is_ok())
+            }
             Kept::Config(_) | Kept::Revocations(_) | Kept::Unusable => true,
         }));
         standing
@@ -112,8 +116,26 @@ impl Inner {
             let known = known::provider(id, &running.claims, broken(host.as_ref(), standing));
             builder.entity(known, Callee::Provider(running.provider.clone()));
         }
+        self.add_placed(&mut builder, now);
         self.add_links(&mut builder, now);
         builder.finish()
+    }
+
+    /// What other hosts run, as far as it holds.
+    fn add_placed(&self, builder: &mut RoutesBuilder, now: Timestamp) {
+        for (_, entry) in self.records.iter() {
+            let Kept::Placement(record, placed) = &entry.record else { continue };
+            let Some(placement) = &record.body.value else { continue };
+            let is_here = placement.host.as_str() == self.host.subject;
+            if is_here || record.standing(&self.trust, now).is_err() {
+                continue;
+            }
+            for placed in placed {
+                if placed.standing(&self.trust, now).is_ok() {
+                    builder.placed(&placement.host, known::placed(placed, None));
+                }
+            }
+        }
     }
 
     fn add_links(&mut self, builder: &mut RoutesBuilder, now: Timestamp) {

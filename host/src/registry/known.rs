@@ -9,6 +9,7 @@ use wattle_core::{
 };
 
 use crate::{
+    placement::{Placed, PlacedClaims},
     records::{Kept, RecordBook},
     router::{Granted, Known, Validity},
 };
@@ -46,6 +47,14 @@ pub(super) fn provider(
         imports: claims.body.imports.clone(),
         exports: claims.body.exports.clone(),
         validity: validity(claims, broken),
+    }
+}
+
+/// What another host runs.
+pub(super) fn placed(placed: &Placed, broken: Option<String>) -> Known {
+    match &placed.claims {
+        PlacedClaims::Actor(claims) => actor(&placed.id, claims, broken),
+        PlacedClaims::Provider(claims) => provider(&placed.id, claims, broken),
     }
 }
 

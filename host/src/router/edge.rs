@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wattle_claims::Timestamp;
-use wattle_core::{AccountKey, Interface, Link};
+use wattle_core::{AccountKey, HostKey, Interface, Link};
 
 use super::denial::Denial;
 use crate::{actors::Actor, providers::Provider};
@@ -17,6 +17,10 @@ pub(crate) struct Edge {
     pub(crate) account: AccountKey,
     pub(crate) standing: Standing,
     pub(crate) callee: Callee,
+    /// Other hosts that run the callee, where the link lets it be called there.
+    pub(crate) elsewhere: Vec<HostKey>,
+    /// The key of the link's record, by which other hosts know it.
+    pub(crate) record: Box<str>,
 }
 
 /// What the chain of authority gave when it was walked.

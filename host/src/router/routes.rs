@@ -2,12 +2,12 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use wattle_claims::Timestamp;
+use wattle_claims::{RecordKey, Timestamp};
 use wattle_core::{
-    AccountKey, CallError, EntityId, ErrorKind, Link, Locality,
+    AccountKey, CallError, EntityId, ErrorKind, HostKey, Link, Locality,
     control::Question,
     entity::Party,
-    inventory::{Explanation, Step},
+    inventory::{Elsewhere, Explanation, Step},
 };
 
 use super::{
@@ -24,6 +24,8 @@ pub(crate) struct Routes {
     by_source: HashMap<EntityId, Vec<Arc<Edge>>>,
     steps: HashMap<u32, Vec<Step>>,
     known: HashMap<EntityId, Known>,
+    placed: HashMap<EntityId, Vec<(HostKey, Known)>>,
+    by_record: HashMap<Box<str>, Arc<Edge>>,
     actors: HashMap<EntityId, Arc<Actor>>,
 }
 
@@ -52,6 +54,43 @@ impl Routes {
         self.by_number.get(&number).cloned()
     }
 
+    /// The link with this record.
+    pub(super) fn from_host(&self, record: &str) -> Option<Arc<Edge>> {
+        self.by_record.get(record).cloned()
+    }
+
+    /// Whether `host` says that it runs `party`, by claims that hold.
+    pub(super) fn runs_on(&self, host: &HostKey, party: &Party) -> bool {
+        self.hosts_of(party).any(|other| other == host)
+    }
+
+    /// The other hosts that run `party`.
+    pub(crate) fn hosts_of(&self, party: &Party) -> impl Iterator<Item = &HostKey> {
+        let placed = self.placed.get(&party.id).into_iter().flatten();
+        placed.filter(|(_, known)| known.party == *party).map(|(host, _)| host)
+    }
+
+    /// Everything that runs on other hosts.
+    pub(crate) fn elsewhere(&self) -> Vec<Elsewhere> {
+        let placed = self.placed.values().flatten();
+        let mut all: Vec<Elsewhere> = placed
+            .map(|(host, known)| {
+                let Party { id, identity } = known.party.clone();
+                Elsewhere { id, identity, host: host.clone() }
+            })
+            .collect();
+        all.sort_by(|a, b| (&a.id, &a.host).cmp(&(&b.id, &b.host)));
+        all
+    }
+
+    /// Who stands behind one end of a link: what runs here under its id, else the same party elsewhere.
+    fn find(&self, party: &Party) -> Option<&Known> {
+        self.known.get(&party.id).or_else(|| {
+            let placed = self.placed.get(&party.id)?;
+            placed.iter().map(|(_, known)| known).find(|known| known.party == *party)
+        })
+    }
+
     /// An actor that runs here and whose claims hold at `now`.
     pub(super) fn actor(&self, id: &EntityId, now: Timestamp) -> Result<Arc<Actor>, CallError> {
         let found = self.actors.get(id).zip(self.known.get(id));
@@ -61,7 +100,17 @@ impl Routes {
                     "{id} is a provider, which serves links: call an actor that is linked to it"
                 )
             } else {
-                format!("no actor runs here as {id}")
+                let hosts: Vec<String> = self
+                    .placed
+                    .get(id)
+                    .into_iter()
+                    .flatten()
+                    .map(|(host, _)| host.to_string())
+                    .collect();
+                match hosts.as_slice() {
+                    [] => format!("no actor runs here as {id}"),
+                    hosts => format!("{id} runs on {}: add --host", hosts.join(" and ")),
+                }
             };
             CallError::new(ErrorKind::NotFound, text)
         })?;
@@ -106,12 +155,13 @@ impl Routes {
         let Question { caller, callee, interface, link_name } = question;
         let mut steps = Vec::new();
         for (role, id) in [("caller", caller), ("callee", callee)] {
-            let known = self.known.get(id);
-            let finding = known.map_or_else(
-                || format!("{role} {id} does not run on this host"),
-                |known| format!("{role} {} runs here", known.party),
-            );
-            steps.push(Step { holds: known.is_some(), finding });
+            let (here, there) = (self.known.get(id), self.placed.get(id).and_then(|p| p.first()));
+            let finding = match (here, there) {
+                (Some(known), _) => format!("{role} {} runs here", known.party),
+                (None, Some((host, known))) => format!("{role} {} runs on {host}", known.party),
+                (None, None) => format!("{role} {id} does not run on this host, nor on another"),
+            };
+            steps.push(Step { holds: here.is_some() || there.is_some(), finding });
         }
         let mut claims = |role: &str, listed: Option<bool>, verb: &str| {
             if let Some(holds) = listed {
@@ -119,16 +169,14 @@ impl Routes {
                 steps.push(Step { holds, finding: format!("the {role} {verb} {interface}") });
             }
         };
-        claims(
-            "caller",
-            self.known.get(caller).map(|known| known.imports.contains(interface)),
-            "import",
-        );
-        claims(
-            "callee",
-            self.known.get(callee).map(|known| known.exports.contains(interface)),
-            "export",
-        );
+        let anywhere = |id: &EntityId| {
+            let placed = || self.placed.get(id)?.first().map(|(_, known)| known);
+            self.known.get(id).or_else(placed)
+        };
+        let imports = anywhere(caller).map(|known| known.imports.contains(interface));
+        claims("caller", imports, "import");
+        let exports = anywhere(callee).map(|known| known.exports.contains(interface));
+        claims("callee", exports, "export");
         steps.push(Step {
             holds: false,
             finding: format!(
@@ -164,6 +212,12 @@ impl RoutesBuilder {
         self.callees.insert(id, callee);
     }
 
+    /// Something runs on another host.
+    pub(crate) fn placed(&mut self, host: &HostKey, known: Known) {
+        let placed = self.routes.placed.entry(known.party.id.clone()).or_default();
+        placed.push((host.clone(), known));
+    }
+
     /// A link is known. All entities have been told before.
     pub(crate) fn link(
         &mut self,
@@ -172,15 +226,30 @@ impl RoutesBuilder {
         shared: impl Fn(&AccountKey, &Party) -> bool,
     ) {
         let link = granted.link;
-        let known = &self.routes.known;
+        let routes = &self.routes;
         let Judgement { steps, standing } =
-            judge(granted, known.get(&link.source.id), known.get(&link.target.id), shared);
+            judge(granted, routes.find(&link.source), routes.find(&link.target), shared);
         let callee = match (link.locality, self.callees.get(&link.target.id)) {
             (Locality::Remote, _) | (_, None) => Callee::Absent,
             (_, Some(callee)) => callee.clone(),
         };
         let account = granted.account.clone();
-        let edge = Arc::new(Edge { number, link: link.clone(), account, standing, callee });
+        let elsewhere = match link.locality {
+            Locality::Local => Vec::new(),
+            Locality::Any | Locality::Remote => routes.hosts_of(&link.target).cloned().collect(),
+        };
+        let record = RecordKey::Link { account: account.clone(), key: link.key() };
+        let record: Box<str> = record.to_string().into();
+        let edge = Arc::new(Edge {
+            number,
+            link: link.clone(),
+            account,
+            standing,
+            callee,
+            elsewhere,
+            record: record.clone(),
+        });
+        self.routes.by_record.insert(record, edge.clone());
         self.routes.steps.insert(number, steps);
         self.routes.by_number.insert(number, edge.clone());
         self.routes.by_source.entry(link.source.id.clone()).or_default().push(edge.clone());

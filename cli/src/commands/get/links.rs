@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use wattle_core::{
-    Interface, Locality,
+    HostKey, Interface, Locality,
     inventory::{LinkState, LinkStatus},
 };
 
@@ -52,13 +52,24 @@ fn interfaces(interfaces: &[Interface]) -> String {
     names.join("\n")
 }
 
+/// Where its calls go, seen from the host that was asked.
+fn taken(local: bool, hosts: &[HostKey]) -> String {
+    let short = |host: &HostKey| format!("{}…", host.as_str().get(..8).unwrap_or_default());
+    let hosts: Vec<String> = hosts.iter().map(short).collect();
+    match (local, hosts.as_slice()) {
+        (true, []) => "local".to_owned(),
+        (true, hosts) => format!("local, else on {}", hosts.join(" or ")),
+        (false, hosts) => format!("on {}", hosts.join(" or ")),
+    }
+}
+
 fn state(state: &LinkState) -> String {
     match state {
-        LinkState::Active { url, local } => {
-            let taken = if *local { " (local)" } else { " (remote)" };
+        LinkState::Active { url, local, hosts } => {
+            let taken = taken(*local, hosts);
             match url {
-                Some(url) => format!("active at {url}{taken}"),
-                None => format!("active{taken}"),
+                Some(url) => format!("active at {url} ({taken})"),
+                None => format!("active ({taken})"),
             }
         }
         LinkState::Waiting { missing } => format!("waiting for {missing}"),

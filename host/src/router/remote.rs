@@ -1,0 +1,203 @@
+//! Calls that leave this host, and those that arrive from others.
+
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use rand::seq::IndexedRandom as _;
+use tokio::time::{sleep, timeout_at};
+use tracing::debug;
+use wattle_core::{CallError, ErrorKind, HostKey, call::RemoteHead, codec};
+use wattle_lattice::Sessions;
+use wattle_wire::{Reply, Request};
+
+use super::{Denial, Edge, Router};
+use crate::{
+    actors::{CallContext, deadline_passed},
+    peers::Member,
+};
+
+/// The most bytes of a request's head between two hosts.
+const HEAD_LEN_MAX: usize = 4 * 1024;
+/// A host that could not be reached is asked last for so long.
+const SHUNNED: Duration = Duration::from_secs(1);
+/// For how long a host is asked again that is there and not ready, and how long between: it may be about to learn what it lacks.
+const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE_STEP: Duration = Duration::from_millis(25);
+
+/// How calls reach other hosts.
+#[derive(Default)]
+pub(crate) struct Elsewhere {
+    sessions: ArcSwapOption<Sessions<Member>>,
+    shunned: Mutex<HashMap<HostKey, Instant>>,
+}
+
+impl Elsewhere {
+    /// From now on other hosts are called over these sessions.
+    pub(crate) fn join(&self, sessions: Sessions<Member>) {
+        self.sessions.store(Some(Arc::new(sessions)));
+    }
+
+    /// Other hosts are called no more.
+    pub(crate) fn leave(&self) -> Option<Arc<Sessions<Member>>> {
+        self.sessions.swap(None)
+    }
+
+    pub(crate) fn sessions(&self) -> Option<Arc<Sessions<Member>>> {
+        self.sessions.load_full()
+    }
+
+    /// Of two hosts taken at random the one with fewer calls of ours; those that were out of reach come last.
+    fn pick<'a>(
+        &self,
+        sessions: &Sessions<Member>,
+        hosts: &'a [HostKey],
+        tried: &[&HostKey],
+    ) -> Option<&'a HostKey> {
+        let now = Instant::now();
+        let shunned = self.shunned.lock();
+        let is_shunned = |host: &HostKey| shunned.get(host).is_some_and(|until| now < *until);
+        let left: Vec<&HostKey> = hosts.iter().filter(|host| !tried.contains(host)).collect();
+        let fit: Vec<&HostKey> = left.iter().copied().filter(|host| !is_shunned(host)).collect();
+        let from = if fit.is_empty() { left } else { fit };
+        let mut rng = rand::rng();
+        let two = [from.choose(&mut rng), from.choose(&mut rng)];
+        two.into_iter().flatten().copied().min_by_key(|host| sessions.in_flight(host))
+    }
+
+    fn shun(&self, host: &HostKey) {
+        self.shunned.lock().insert(host.clone(), Instant::now() + SHUNNED);
+    }
+
+    fn forgive(&self, host: &HostKey) {
+        self.shunned.lock().remove(host);
+    }
+}
+
+/// How an attempt on one host ended, when it did not end the call.
+enum Attempt {
+    /// It could not be reached.
+    OutOfReach(CallError),
+    /// It is there, and did not run the call.
+    NotReady(CallError),
+}
+
+impl Router {
+    /// Asks other hosts that run the callee, one after the other as long as each provably did not run it.
+    pub(super) async fn carry_elsewhere(
+        self: &Arc<Self>,
+        edge: &Edge,
+        interface: &str,
+        function: &str,
+        mut request: Request,
+        context: &CallContext,
+    ) -> Result<Reply, CallError> {
+        let Some(sessions) = self.elsewhere.sessions() else {
+            return Err(CallError::new(ErrorKind::Unavailable, "this host leaves the lattice"));
+        };
+        let patient_until = (Instant::now() + PATIENCE).min(context.deadline);
+        let mut tried = Vec::new();
+        let mut last = None;
+        loop {
+            let Some(host) = self.elsewhere.pick(&sessions, &edge.elsewhere, &tried) else {
+                let there = matches!(last, Some(Attempt::NotReady(_)));
+                if there && Instant::now() + PATIENCE_STEP < patient_until {
+                    sleep(PATIENCE_STEP).await;
+                    tried.clear();
+                    continue;
+                }
+                return Err(match last {
+                    Some(Attempt::OutOfReach(error) | Attempt::NotReady(error)) => error,
+                    None => CallError::new(ErrorKind::Unavailable, "no other host runs it"),
+                });
+            };
+            debug!(id = %context.id, caller = %edge.link.source.id, callee = %edge.link.target.id, interface, function, local = false, %host, "call");
+            let connection = match sessions.connect(host).await {
+                Ok(connection) => connection,
+                Err(error) => {
+                    self.elsewhere.shun(host);
+                    tried.push(host);
+                    last = Some(Attempt::OutOfReach(error));
+                    continue;
+                }
+            };
+            self.elsewhere.forgive(host);
+            let has_body = request.body.is_some();
+            let attempt = Request {
+                head: head(edge, interface, function, context)?,
+                params: request.params.clone(),
+                body: request.body.take(),
+            };
+            let answered = timeout_at(context.deadline.into(), connection.call(attempt)).await;
+            match answered.unwrap_or_else(|_| Err(deadline_passed())) {
+                Err(error) if error.kind.is_for_another_host() && !has_body => {
+                    tried.push(host);
+                    last = Some(Attempt::NotReady(error));
+                }
+                answer => return answer,
+            }
+        }
+    }
+
+    /// A call from another host, which names the link by its record. It is judged here as if its caller were here.
+    pub(crate) async fn call_from_host(
+        self: &Arc<Self>,
+        peer: &HostKey,
+        request: Request,
+    ) -> Result<Reply, CallError> {
+        let bytes = request.head.clone();
+        let head: RemoteHead<'_> = codec::decode(&bytes, HEAD_LEN_MAX).map_err(|error| {
+            self.reports.refused("call of a host", "malformed");
+            CallError::new(ErrorKind::Malformed, format!("request head: {error}"))
+        })?;
+        let routes = self.routes.load_full();
+        // Both may be on their way here: the record of the link, and of what the caller's host runs.
+        let not_yet = |what: String| Err(CallError::new(ErrorKind::Unavailable, what));
+        let Some(edge) = routes.from_host(&head.link) else {
+            return not_yet(format!("host {peer} calls over a link that is not known here"));
+        };
+        if !routes.runs_on(peer, &edge.link.source) {
+            return not_yet(format!("host {peer} is not known here to run {}", edge.link.source));
+        }
+        if edge.link.locality == wattle_core::Locality::Local {
+            let denial =
+                Denial::new(format!("the link {} is for calls on one host", edge.link.key()));
+            let (caller, callee) = (edge.link.source.id.as_str(), edge.link.target.id.as_str());
+            return Err(self.deny(caller, callee, &head.interface, &denial));
+        }
+        self.authorize(&edge, &head.interface)?;
+        let context = CallContext {
+            id: head.id,
+            deadline: Instant::now() + Duration::from_millis(head.deadline_ms.into()),
+            trace: head.trace.as_deref().map(Into::into),
+        };
+        self.carry_here(&edge, &head.interface, &head.function, request, &context).await
+    }
+}
+
+fn head(
+    edge: &Edge,
+    interface: &str,
+    function: &str,
+    context: &CallContext,
+) -> Result<Bytes, CallError> {
+    let left = context.deadline.saturating_duration_since(Instant::now()).as_millis();
+    if left == 0 {
+        return Err(deadline_passed());
+    }
+    let head = RemoteHead {
+        id: context.id,
+        link: Cow::Borrowed(&edge.record),
+        interface: Cow::Borrowed(interface),
+        function: Cow::Borrowed(function),
+        deadline_ms: u32::try_from(left).unwrap_or(u32::MAX),
+        trace: context.trace.as_deref().map(Cow::Borrowed),
+    };
+    Ok(codec::encode(&head).into())
+}
