@@ -94,7 +94,7 @@ impl Router {
         // Boxed, because an actor may call an actor that calls an actor.
         Box::pin(async move {
             let located =
-                self.routes.load().from_actor(&caller.party.id, operation.interface, link_name);
+                self.routes.load().edge_of_actor(&caller.party.id, operation.interface, link_name);
             let edge = located.ok_or_else(|| {
                 let denial = Denial::no_link(&caller.party, operation.interface, link_name);
                 self.deny(caller.party.id.as_str(), "?", operation.interface, &denial)
@@ -119,7 +119,7 @@ impl Router {
             CallError::new(ErrorKind::Malformed, format!("request head: {error}"))
         })?;
         // A number of a link that is not this provider's is as good as none.
-        let located = self.routes.load().from_provider(head.link);
+        let located = self.routes.load().edge_of_provider(head.link);
         let edge = located.filter(|edge| edge.link.source.id == *provider).ok_or_else(|| {
             let denial = Denial::no_such_number(provider, head.link);
             self.deny(provider.as_str(), "?", &head.interface, &denial)

@@ -19,11 +19,11 @@ pub(crate) enum SettingsError {
     #[error(
         "there is no config {name} of account {account}; put it with: wattle config put {name} KEY=VALUE"
     )]
-    NoConfig { name: Name, account: AccountKey },
+    Config { name: Name, account: AccountKey },
     #[error("the secret {0} is not in this host's --secrets-dir")]
-    NoSecret(Name),
+    Secret(Name),
     #[error("this host has no --secrets-dir, so the secret {0} cannot be read")]
-    NoSecretsDir(Name),
+    SecretsDir(Name),
 }
 
 /// Reads `{secret: NAME}` from one file per secret, and nowhere else.
@@ -36,8 +36,8 @@ impl Secrets {
     }
 
     fn read(&self, name: &Name) -> Result<String, SettingsError> {
-        let folder = self.0.as_ref().ok_or_else(|| SettingsError::NoSecretsDir(name.clone()))?;
-        let missing = || SettingsError::NoSecret(name.clone());
+        let folder = self.0.as_ref().ok_or_else(|| SettingsError::SecretsDir(name.clone()))?;
+        let missing = || SettingsError::Secret(name.clone());
         // A name has no slash and no dot, so it stays in the folder.
         let path = folder.join(name.as_str());
         let fits =
@@ -95,5 +95,5 @@ pub(crate) fn config<'a>(
         Kept::Config(record) => record.body.value.as_ref(),
         _ => None,
     });
-    found.ok_or_else(|| SettingsError::NoConfig { name: name.clone(), account: account.clone() })
+    found.ok_or_else(|| SettingsError::Config { name: name.clone(), account: account.clone() })
 }

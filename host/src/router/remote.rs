@@ -159,7 +159,7 @@ impl Router {
         let routes = self.routes.load_full();
         // Both may be on their way here: the record of the link, and of what the caller's host runs.
         let not_yet = |what: String| Err(CallError::new(ErrorKind::Unavailable, what));
-        let Some(edge) = routes.from_host(&head.link) else {
+        let Some(edge) = routes.edge_of_host(&head.link) else {
             return not_yet(format!("host {peer} calls over a link that is not known here"));
         };
         if !routes.runs_on(peer, &edge.link.source) {

@@ -31,7 +31,7 @@ pub(crate) struct Routes {
 
 impl Routes {
     /// The link that an actor's call takes.
-    pub(super) fn from_actor(
+    pub(super) fn edge_of_actor(
         &self,
         caller: &EntityId,
         interface: &str,
@@ -50,12 +50,12 @@ impl Routes {
     }
 
     /// The link with this number.
-    pub(super) fn from_provider(&self, number: u32) -> Option<Arc<Edge>> {
+    pub(super) fn edge_of_provider(&self, number: u32) -> Option<Arc<Edge>> {
         self.by_number.get(&number).cloned()
     }
 
     /// The link with this record.
-    pub(super) fn from_host(&self, record: &str) -> Option<Arc<Edge>> {
+    pub(super) fn edge_of_host(&self, record: &str) -> Option<Arc<Edge>> {
         self.by_record.get(record).cloned()
     }
 

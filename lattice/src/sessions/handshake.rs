@@ -4,9 +4,11 @@
 //! in it, and sealed to the other's curve key; so whoever can open and answer is who signed, now, and a recording of the
 //! handshake is worth nothing later.
 
+use std::sync::Arc;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 use wattle_claims::{CurvePair, Hello, Timestamp, TokenError, Trust, Verified, Welcome};
-use wattle_core::{HostKey, SessionId};
+use wattle_core::{CurveKey, HostKey, SessionId};
 
 use super::{
     Identity, Refused,
@@ -16,7 +18,7 @@ use super::{
 /// A session that was asked for.
 pub(super) struct Asked {
     session: SessionId,
-    curve: CurvePair,
+    curve: Arc<CurvePair>,
     to: HostKey,
     hello: String,
 }
@@ -26,7 +28,8 @@ pub(super) struct Agreed {
     pub(super) peer: Peer,
     session: SessionId,
     theirs: SessionId,
-    curve: CurvePair,
+    curve: Arc<CurvePair>,
+    their_curve: CurveKey,
     key: Key,
 }
 
@@ -34,9 +37,9 @@ pub(super) struct Agreed {
 #[derive(Clone, Debug)]
 pub enum Peer {
     /// It spoke first.
-    Initiator(Box<Verified<Hello>>),
+    Initiator(Arc<Verified<Hello>>),
     /// It was spoken to.
-    Responder(Box<Verified<Welcome>>),
+    Responder(Arc<Verified<Welcome>>),
 }
 
 /// What both ends have once a handshake is over.
@@ -46,8 +49,8 @@ pub(super) struct Established {
     pub(super) session: SessionId,
     /// The other's.
     pub(super) theirs: SessionId,
-    pub(super) curve: CurvePair,
-    pub(super) their_curve: wattle_core::CurveKey,
+    pub(super) curve: Arc<CurvePair>,
+    pub(super) their_curve: CurveKey,
     pub(super) sealer: Sealer,
     pub(super) opener: Opener,
 }
@@ -80,6 +83,7 @@ pub(super) fn ask(identity: &impl Identity, to: &HostKey) -> Result<(Asked, Stri
     let body = Hello { session, curve: curve.public() };
     let hello = identity.sign(to.to_string(), body).ok_or(Refused::Claims)?;
     let id = hello.peek().map_err(|_| Refused::Claims)?.id;
+    let curve = Arc::new(curve);
     Ok((Asked { session, curve, to: to.clone(), hello: id }, hello.text().to_owned()))
 }
 
@@ -100,8 +104,9 @@ pub(super) fn agree(identity: &impl Identity, hello: &str) -> Result<(Agreed, St
     };
     let welcome = identity.sign(hello.id.clone(), body).ok_or(Refused::Claims)?;
     let theirs = hello.body.session;
-    let peer = Peer::Initiator(Box::new(hello));
-    Ok((Agreed { peer, session, theirs, curve, key }, welcome.text().to_owned()))
+    let (curve, their_curve) = (Arc::new(curve), hello.body.curve.clone());
+    let peer = Peer::Initiator(Arc::new(hello));
+    Ok((Agreed { peer, session, theirs, curve, their_curve, key }, welcome.text().to_owned()))
 }
 
 impl Asked {
@@ -112,27 +117,22 @@ impl Asked {
 
     /// Takes the other side's answer, and gives the sealed key to confirm with.
     pub(super) fn confirm(
-        self,
+        &self,
         identity: &impl Identity,
         welcome: &str,
-    ) -> Result<(Established, Vec<u8>), (Self, Refused)> {
-        let checked = self.check(identity, welcome);
-        let (welcome, theirs) = match checked {
-            Ok(checked) => checked,
-            Err(refused) => return Err((self, refused)),
-        };
+    ) -> Result<(Established, Vec<u8>), Refused> {
+        let (welcome, theirs) = self.check(identity, welcome)?;
         let key = Key::random();
-        let Ok(sealed) = self.curve.seal(key.as_bytes(), &welcome.body.curve) else {
-            return Err((self, Refused::Malformed));
-        };
+        let sealed = self.curve.seal(key.as_bytes(), &welcome.body.curve);
+        let sealed = sealed.map_err(|_| Refused::Malformed)?;
         let established = Established {
             session: self.session,
             theirs: welcome.body.session,
             their_curve: welcome.body.curve.clone(),
             sealer: Sealer::new(welcome.body.session, key),
             opener: Opener::new(theirs),
-            curve: self.curve,
-            peer: Peer::Responder(Box::new(welcome)),
+            curve: Arc::clone(&self.curve),
+            peer: Peer::Responder(Arc::new(welcome)),
         };
         Ok((established, sealed))
     }
@@ -165,21 +165,17 @@ impl Agreed {
     }
 
     /// Takes the initiator's key: from here on both know that the other is there.
-    pub(super) fn confirmed(self, sealed: &[u8]) -> Result<Established, (Self, Refused)> {
-        let Peer::Initiator(hello) = &self.peer else { unreachable!("we agreed to a hello") };
-        let their_curve = hello.body.curve.clone();
-        let opened = self.curve.open(sealed, &their_curve);
-        let Some(key) = opened.ok().and_then(|bytes| Key::from_bytes(&bytes)) else {
-            return Err((self, Refused::Tag));
-        };
+    pub(super) fn confirmed(&self, sealed: &[u8]) -> Result<Established, Refused> {
+        let opened = self.curve.open(sealed, &self.their_curve).map_err(|_| Refused::Tag)?;
+        let key = Key::from_bytes(&opened).ok_or(Refused::Malformed)?;
         Ok(Established {
             session: self.session,
             theirs: self.theirs,
-            their_curve,
-            sealer: Sealer::new(self.theirs, self.key),
+            their_curve: self.their_curve.clone(),
+            sealer: Sealer::new(self.theirs, self.key.clone()),
             opener: Opener::new(key),
-            curve: self.curve,
-            peer: self.peer,
+            curve: Arc::clone(&self.curve),
+            peer: self.peer.clone(),
         })
     }
 }

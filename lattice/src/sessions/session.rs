@@ -51,7 +51,7 @@ pub(super) struct Session {
     lattice: Lattice,
     settings: SessionSettings,
     way: Way,
-    curve: CurvePair,
+    curve: Arc<CurvePair>,
     their_curve: CurveKey,
     sealer: Mutex<Sealer>,
     opener: Mutex<Opener>,

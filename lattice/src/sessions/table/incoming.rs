@@ -175,22 +175,13 @@ impl<I: Identity> Table<I> {
             return Err(Refused::Malformed);
         }
         let mut state = self.state.lock();
-        let agreed = match state.slots.remove(&id) {
+        let agreed = match state.slots.get(&id) {
             Some(Slot::Agreed(agreed)) => agreed,
-            Some(other) => {
-                state.slots.insert(id, other);
-                return Err(Refused::Repeated);
-            }
+            Some(_) => return Err(Refused::Repeated),
             None => return Err(Refused::UnknownSession),
         };
-        let way = self.way_back(&agreed);
-        let established = match agreed.confirmed(&sealed) {
-            Ok(established) => established,
-            Err((agreed, why)) => {
-                state.slots.insert(id, Slot::Agreed(Box::new(agreed)));
-                return Err(why);
-            }
-        };
+        let established = agreed.confirmed(&sealed)?;
+        let way = self.way_back(agreed);
         // A host that begins anew has given up what it had before.
         let host = established.peer.host();
         let before: Vec<_> = state

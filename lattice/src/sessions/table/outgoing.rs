@@ -85,7 +85,7 @@ impl<I: Identity> Table<I> {
     /// Waits for a welcome that holds; none when nobody is there.
     async fn welcomed(
         &self,
-        mut asked: Asked,
+        asked: Asked,
         mut heard: mpsc::Receiver<Heard>,
     ) -> Option<(Established, Vec<u8>)> {
         let mut nobody = false;
@@ -103,10 +103,7 @@ impl<I: Identity> Table<I> {
             let welcome = std::str::from_utf8(&payload).unwrap_or_default();
             match asked.confirm(&self.identity, welcome) {
                 Ok(done) => return Some(done),
-                Err((again, why)) => {
-                    self.refuse(why);
-                    asked = again;
-                }
+                Err(why) => self.refuse(why),
             }
         }
     }
