@@ -44,6 +44,9 @@ use crate::{
 /// Artifacts kept on this host's disk, in bytes; what runs is never evicted.
 const ARTIFACT_CACHE_BYTES_MAX: u64 = 4 << 30;
 
+/// How long other hosts have to end their sessions with a host that stops; their calls were finished before.
+const LEAVE_WAIT: Duration = Duration::from_secs(1);
+
 /// A running host. Dropping it without [`Host::drain`] cuts what is under way.
 pub struct Host {
     control: Arc<Control>,
@@ -141,7 +144,7 @@ impl Host {
         let cut_calls = cut.iter().sum();
         join_all(others.iter().map(|provider| provider.stop(grace))).await;
         if let Some(sessions) = control.router.elsewhere().leave() {
-            sessions.end();
+            sessions.leave(LEAVE_WAIT).await;
         }
         control.reports.event(Event::HostStopped { cut_calls });
         tokio::task::yield_now().await;

@@ -20,7 +20,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use tracing::debug;
 use wattle_core::{
-    CallError, EntityId, ErrorKind, Locality, Operation,
+    CallError, EntityId, ErrorKind, Operation,
     call::RequestHead,
     codec,
     control::{Question, UserCall},
@@ -171,17 +171,13 @@ impl Router {
         request: Request,
         context: &CallContext,
     ) -> Result<Reply, CallError> {
+        if !edge.is_local() {
+            return self.carry_elsewhere(edge, interface, function, request, context).await;
+        }
         if edge.elsewhere.is_empty() {
             return self.carry_here(edge, interface, function, request, context).await;
         }
-        if matches!(edge.callee, Callee::Absent) {
-            return self.carry_elsewhere(edge, interface, function, request, context).await;
-        }
-        let again = request.body.is_none().then(|| Request {
-            head: Bytes::new(),
-            params: request.params.clone(),
-            body: None,
-        });
+        let again = request.again();
         let answer = self.carry_here(edge, interface, function, request, context).await;
         match (answer, again) {
             (Err(error), Some(again)) if error.kind.is_for_another_host() => {
@@ -210,9 +206,7 @@ impl Router {
                 provider.call(head, request.params, request.body).await
             }
             Callee::Absent => {
-                let nowhere =
-                    if edge.link.locality == Locality::Local { "" } else { ", nor on another" };
-                let text = format!("{} does not run on this host{nowhere}", edge.link.target.id);
+                let text = format!("{} does not run on this host", edge.link.target.id);
                 Err(CallError::new(ErrorKind::Unavailable, text))
             }
         }

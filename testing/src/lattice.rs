@@ -119,6 +119,22 @@ impl Lattice {
         self.wattle(&[&["start", "actor", &file, "--id", id], arguments].concat()).await.ok();
     }
 
+    /// The same on another host of the lattice: the very same artifact, if it was started on one before.
+    pub async fn actor_on(&self, host: &str, guest: Guest, id: &str, arguments: &[&str]) {
+        let file = self.folder.path().join(format!("{id}.wasm"));
+        let arguments = [&["--host", host], arguments].concat();
+        if !file.exists() {
+            return self.actor_with(guest, id, &arguments).await;
+        }
+        let file = file.to_string_lossy();
+        self.wattle(&[&["start", "actor", &file, "--id", id], &arguments[..]].concat()).await.ok();
+    }
+
+    /// Starts a shipped provider under its own name, on another host of the lattice.
+    pub async fn provider_on(&self, host: &str, name: &str) {
+        self.wattle(&["start", "provider", name, "--host", host]).await.ok();
+    }
+
     /// Starts a shipped provider under its own name.
     pub async fn provider(&self, name: &str) {
         self.wattle(&["start", "provider", name]).await.ok();
@@ -144,6 +160,15 @@ impl Lattice {
             .chain(settings)
             .flat_map(|setting| ["--source", setting])
             .collect();
+        self.link("http-server", id, HTTP, &settings).await;
+        Site { address }
+    }
+
+    /// Lets the http-server of another host serve what runs as `id`; it has been started there.
+    pub async fn expose_on(&self, host: &crate::Neighbour, id: &str) -> Site {
+        let address = format!("127.0.0.1:{}", free_port());
+        let at = format!("address={address}");
+        let settings = ["--host", &host.key, "--source", &at];
         self.link("http-server", id, HTTP, &settings).await;
         Site { address }
     }

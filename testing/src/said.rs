@@ -46,6 +46,22 @@ impl Said {
         self
     }
 
+    /// Whether it succeeded.
+    pub const fn is_ok(&self) -> bool {
+        self.code == 0
+    }
+
+    /// The first host's key that it mentions.
+    ///
+    /// # Panics
+    /// If it mentions none.
+    pub fn host_key(&self) -> String {
+        let all = format!("{}\n{}", self.stdout, self.stderr);
+        let words = all.split(|c: char| !c.is_ascii_alphanumeric());
+        let key = words.into_iter().find(|word| word.parse::<wattle_core::HostKey>().is_ok());
+        key.unwrap_or_else(|| panic!("no host's key: {self}")).to_owned()
+    }
+
     /// The answer as JSON.
     ///
     /// # Panics

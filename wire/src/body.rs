@@ -174,6 +174,16 @@ impl Body {
         }
     }
 
+    /// The same body once more, if all of it is at hand in one piece.
+    pub fn again(&self) -> Option<Self> {
+        match &self.rest {
+            Rest::Ended(trailers) if self.seen.is_empty() => {
+                Some(Self::full_with_trailers(self.first.clone(), trailers.clone()))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether all of it is at hand.
     pub fn is_full(&self) -> bool {
         matches!(self.rest, Rest::Ended(_))

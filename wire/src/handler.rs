@@ -18,6 +18,17 @@ pub struct Request {
     pub body: Option<Body>,
 }
 
+impl Request {
+    /// The same request once more, if its body is not a stream under way.
+    pub fn again(&self) -> Option<Self> {
+        let body = match &self.body {
+            None => None,
+            Some(body) => Some(body.again()?),
+        };
+        Some(Self { head: self.head.clone(), params: self.params.clone(), body })
+    }
+}
+
 /// A call's answer.
 #[derive(Debug)]
 pub struct Reply {

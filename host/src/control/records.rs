@@ -18,7 +18,7 @@ use super::{Control, actors::done};
 use crate::{
     records::{Admitted, RecordError},
     registry,
-    router::{Callee, Standing},
+    router::Standing,
     settings,
 };
 
@@ -161,7 +161,7 @@ impl Control {
             }
         }
         let hosts = edge.elsewhere.clone();
-        LinkState::Active { url, local: !matches!(edge.callee, Callee::Absent), hosts }
+        LinkState::Active { url, local: edge.is_local(), hosts }
     }
 
     fn end_state(&self, end: &Party, number: u32) -> End {

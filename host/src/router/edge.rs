@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wattle_claims::Timestamp;
-use wattle_core::{AccountKey, HostKey, Interface, Link};
+use wattle_core::{AccountKey, HostKey, Interface, Link, Locality};
 
 use super::denial::Denial;
 use crate::{actors::Actor, providers::Provider};
@@ -47,6 +47,11 @@ pub(crate) enum Callee {
 }
 
 impl Edge {
+    /// Whether calls of this host's own may be answered here.
+    pub(crate) fn is_local(&self) -> bool {
+        !matches!(self.callee, Callee::Absent) && self.link.locality != Locality::Remote
+    }
+
     /// Whether the link holds at `now`, for whatever interfaces it covers.
     pub(crate) fn holds(&self, now: Timestamp) -> bool {
         match &self.standing {

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use rand::seq::IndexedRandom as _;
 use tokio::time::{sleep, timeout_at};
 use tracing::debug;
-use wattle_core::{CallError, ErrorKind, HostKey, call::RemoteHead, codec};
+use wattle_core::{CallError, ErrorKind, HostKey, Locality, call::RemoteHead, codec};
 use wattle_lattice::Sessions;
 use wattle_wire::{Reply, Request};
 
@@ -95,13 +95,17 @@ impl Router {
         edge: &Edge,
         interface: &str,
         function: &str,
-        mut request: Request,
+        request: Request,
         context: &CallContext,
     ) -> Result<Reply, CallError> {
+        if edge.elsewhere.is_empty() {
+            return Err(nowhere(edge));
+        }
         let Some(sessions) = self.elsewhere.sessions() else {
             return Err(CallError::new(ErrorKind::Unavailable, "this host leaves the lattice"));
         };
         let patient_until = (Instant::now() + PATIENCE).min(context.deadline);
+        let mut next = Some(request);
         let mut tried = Vec::new();
         let mut last = None;
         loop {
@@ -114,7 +118,7 @@ impl Router {
                 }
                 return Err(match last {
                     Some(Attempt::OutOfReach(error) | Attempt::NotReady(error)) => error,
-                    None => CallError::new(ErrorKind::Unavailable, "no other host runs it"),
+                    None => nowhere(edge),
                 });
             };
             debug!(id = %context.id, caller = %edge.link.source.id, callee = %edge.link.target.id, interface, function, local = false, %host, "call");
@@ -128,15 +132,13 @@ impl Router {
                 }
             };
             self.elsewhere.forgive(host);
-            let has_body = request.body.is_some();
-            let attempt = Request {
-                head: head(edge, interface, function, context)?,
-                params: request.params.clone(),
-                body: request.body.take(),
-            };
+            let mut attempt =
+                next.take().expect("an attempt follows only one that can be repeated");
+            next = attempt.again();
+            attempt.head = head(edge, interface, function, context)?;
             let answered = timeout_at(context.deadline.into(), connection.call(attempt)).await;
             match answered.unwrap_or_else(|_| Err(deadline_passed())) {
-                Err(error) if error.kind.is_for_another_host() && !has_body => {
+                Err(error) if error.kind.is_for_another_host() && next.is_some() => {
                     tried.push(host);
                     last = Some(Attempt::NotReady(error));
                 }
@@ -165,7 +167,7 @@ impl Router {
         if !routes.runs_on(peer, &edge.link.source) {
             return not_yet(format!("host {peer} is not known here to run {}", edge.link.source));
         }
-        if edge.link.locality == wattle_core::Locality::Local {
+        if edge.link.locality == Locality::Local {
             let denial =
                 Denial::new(format!("the link {} is for calls on one host", edge.link.key()));
             let (caller, callee) = (edge.link.source.id.as_str(), edge.link.target.id.as_str());
@@ -179,6 +181,18 @@ impl Router {
         };
         self.carry_here(&edge, &head.interface, &head.function, request, &context).await
     }
+}
+
+fn nowhere(edge: &Edge) -> CallError {
+    let target = &edge.link.target.id;
+    let text = match edge.link.locality {
+        Locality::Any => {
+            format!("{target} does not run on this host, nor on another that is known")
+        }
+        Locality::Local => format!("{target} does not run on this host, where the link keeps it"),
+        Locality::Remote => format!("{target} does not run on another host that is known"),
+    };
+    CallError::new(ErrorKind::Unavailable, text)
 }
 
 fn head(

@@ -229,10 +229,7 @@ impl RoutesBuilder {
         let routes = &self.routes;
         let Judgement { steps, standing } =
             judge(granted, routes.find(&link.source), routes.find(&link.target), shared);
-        let callee = match (link.locality, self.callees.get(&link.target.id)) {
-            (Locality::Remote, _) | (_, None) => Callee::Absent,
-            (_, Some(callee)) => callee.clone(),
-        };
+        let callee = self.callees.get(&link.target.id).cloned().unwrap_or(Callee::Absent);
         let account = granted.account.clone();
         let elsewhere = match link.locality {
             Locality::Local => Vec::new(),

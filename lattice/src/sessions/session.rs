@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -60,6 +60,8 @@ pub(super) struct Session {
     /// When something genuine came last, in milliseconds since `born`.
     heard_ms: AtomicU64,
     probing: AsyncMutex<()>,
+    /// The other end takes no new calls.
+    leaving: AtomicBool,
 }
 
 impl Session {
@@ -91,6 +93,7 @@ impl Session {
             born: Instant::now(),
             heard_ms: AtomicU64::new(0),
             probing: AsyncMutex::new(()),
+            leaving: AtomicBool::new(false),
         });
         tokio::spawn(take(this.connection.clone(), intake, arrived));
         let driven = Arc::clone(&this);
@@ -125,6 +128,10 @@ impl Session {
                 let [number] = payload[..] else { return Err(Refused::Malformed) };
                 self.sealer.lock().advance(number);
             }
+            Kind::Bye if self.is_for_own_calls() => {
+                self.leaving.store(true, Relaxed);
+                self.end_if_left();
+            }
             Kind::Bye => self.connection.fail(&Closed::There),
             Kind::Frames | Kind::Hello | Kind::Welcome | Kind::Confirm => {
                 return Err(Refused::Malformed);
@@ -135,7 +142,7 @@ impl Session {
 
     /// Whether the other end is there, as far as is known; if it was silent for a while it is asked.
     pub(super) async fn is_there(&self) -> bool {
-        if self.connection.is_closed() {
+        if self.connection.is_closed() || self.is_left() {
             return false;
         }
         self.silent_for() < FRESH || self.probe().await
@@ -153,6 +160,28 @@ impl Session {
             self.connection.fail(&Closed::There);
         }
         answered
+    }
+
+    /// Whether this side makes the calls of this session.
+    pub(super) const fn is_for_own_calls(&self) -> bool {
+        matches!(self.peer, Peer::Responder(_))
+    }
+
+    /// Whether the other end said that it takes no new calls.
+    pub(super) fn is_left(&self) -> bool {
+        self.leaving.load(Relaxed)
+    }
+
+    /// Ends a session whose other end waits for that, once the calls under way are done.
+    fn end_if_left(&self) {
+        if self.is_left() && self.connection.in_flight() == 0 {
+            self.end();
+        }
+    }
+
+    /// Asks the other end, which makes the calls, to make no more; it ends the session when those under way are done.
+    pub(super) fn leave(&self) {
+        self.say(Kind::Bye, &[]);
     }
 
     /// Ends the session, telling the other end.
@@ -191,6 +220,7 @@ impl Session {
 
     /// What is due from time to time: whether a silent peer is still there, and a new key.
     async fn tend(&self) {
+        self.end_if_left();
         let busy = self.connection.in_flight() > 0 || self.connection.jobs() > 0;
         if busy && self.silent_for() > self.settings.silence {
             // Beside the sending, which the question needs.

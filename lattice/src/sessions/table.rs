@@ -7,15 +7,17 @@ use std::{
     collections::{HashMap, VecDeque},
     fmt,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
+use futures::future::join_all;
 use parking_lot::Mutex;
 use tokio::{
     runtime::Handle,
     sync::{Mutex as AsyncMutex, Semaphore, mpsc},
     task::JoinSet,
+    time::timeout,
 };
 use wattle_core::{CallError, HostKey, SessionId, Subject};
 use wattle_wire::{Closed, Connection};
@@ -137,9 +139,17 @@ impl<I: Identity> Sessions<I> {
         }
     }
 
-    /// Ends all sessions, telling the other ends.
-    pub fn end(&self) {
-        self.0.open().iter().for_each(|session| session.end());
+    /// Leaves the lattice: other hosts are asked to make no more calls, and to end the sessions when those under way are done;
+    /// what is not done within `wait` is cut.
+    pub async fn leave(&self, wait: Duration) {
+        let (own, others): (Vec<_>, Vec<_>) =
+            self.0.open().into_iter().partition(|session| session.is_for_own_calls());
+        others.iter().for_each(|session| session.leave());
+        own.iter().for_each(|session| session.end());
+        let ended = join_all(others.iter().map(|session| session.connection.closed()));
+        if timeout(wait, ended).await.is_err() {
+            others.iter().for_each(|session| session.end());
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod commands;
 mod denials;
 mod faults;
 mod garbage;
+mod hosts;
 mod limits;
 mod nats;
 mod overload;

@@ -25,7 +25,7 @@ fn hex(hash: Sha256) -> String {
 }
 
 /// SHA-256 of the first `bytes` bytes of the source.
-fn expected(bytes: u64) -> String {
+pub(crate) fn expected(bytes: u64) -> String {
     let mut hash = Sha256::new();
     let mut left = bytes;
     let mut number = 0;
@@ -39,7 +39,7 @@ fn expected(bytes: u64) -> String {
     hex(hash)
 }
 
-async fn download(site: &Site, bytes: u64) -> String {
+pub(crate) async fn download(site: &Site, bytes: u64) -> String {
     let mut connection = site.connect().await;
     let path = format!("/source?bytes={bytes}");
     connection.send_head("GET", &path, &[], 0).await.expect("sent");
@@ -51,7 +51,7 @@ async fn download(site: &Site, bytes: u64) -> String {
     hex(hash)
 }
 
-async fn upload(site: &Site, bytes: u64) -> String {
+pub(crate) async fn upload(site: &Site, bytes: u64) -> String {
     let mut connection = site.connect().await;
     connection.send_head("POST", "/sink", &[], bytes).await.expect("sent");
     let mut left = bytes;

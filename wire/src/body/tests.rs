@@ -7,6 +7,18 @@ fn context() -> Context<'static> {
 }
 
 #[tokio::test]
+async fn a_body_at_hand_can_be_read_once_more_and_one_under_way_cannot() {
+    let mut body = Body::full_with_trailers("all", Some("behind".into()));
+    let mut again = body.again().expect("it is at hand");
+    for body in [&mut body, &mut again] {
+        assert_eq!(body.collect(10).await.expect("whole"), "all");
+        assert_eq!(body.take_trailers().expect("trailers"), "behind");
+    }
+    let (_sender, body) = Body::channel();
+    assert!(body.again().is_none());
+}
+
+#[tokio::test]
 async fn a_full_body_is_read_once_with_its_trailers() {
     let mut body = Body::full_with_trailers("hello", Some(Bytes::from_static(b"t")));
     assert!(body.is_full());
