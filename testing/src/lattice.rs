@@ -140,6 +140,14 @@ impl Lattice {
         self.wattle(&["start", "provider", name]).await.ok();
     }
 
+    /// Signs a program of this workspace as a provider and starts it, whatever it is.
+    pub async fn start_as_provider(&self, name: &str, id: &str) -> Said {
+        let binary = std::fs::read(program(name)).expect("the program");
+        let artifact = self.chain().sign_provider(binary, id);
+        let file = format!("file:{}", self.write(&format!("{id}.tar"), &artifact));
+        self.wattle(&["start", "provider", &file, "--id", id]).await
+    }
+
     /// Puts a link.
     pub async fn link(&self, source: &str, target: &str, what: &str, settings: &[&str]) {
         self.wattle(&[&["link", "put", source, target, what], settings].concat()).await.ok();

@@ -1,10 +1,10 @@
 //! Keys and tokens of a lattice, to sign what `wattle` would not.
 
-use std::{fs, path::Path};
+use std::{collections::BTreeMap, fs, path::Path};
 
 use wattle_claims::{
     AccountClaims, ActorClaims, Audience, Body, Draft, Issuer, KeyKind, KeyPair, OperatorClaims,
-    Right, Signed, Timestamp, UserClaims, module,
+    ProviderClaims, Right, Signed, Timestamp, UserClaims, module, provider,
 };
 use wattle_core::{Interface, OperatorKey};
 
@@ -97,6 +97,26 @@ impl Chain {
     /// The component, signed by the account for its own imports and exports.
     pub fn sign_actor(&self, component: &[u8], name: &str) -> Vec<u8> {
         self.embed(component, self.actor_draft(component, name))
+    }
+
+    /// A provider's artifact of this program, signed by the account, which neither imports nor exports anything.
+    pub fn sign_provider(&self, binary: Vec<u8>, name: &str) -> Vec<u8> {
+        let platform = provider::platform();
+        let draft = Draft {
+            subject: KeyPair::generate(KeyKind::Provider).public(),
+            audience: self.audience(),
+            not_before: None,
+            expires: None,
+            body: ProviderClaims {
+                name: name.to_owned(),
+                version: "0.1.0".to_owned(),
+                imports: Vec::new(),
+                exports: Vec::new(),
+                binaries: BTreeMap::from([(platform.clone(), module::digest(&binary))]),
+            },
+        };
+        let token = sign(draft, &self.account);
+        provider::pack(&token, &BTreeMap::from([(platform, binary)])).expect("packed")
     }
 
     /// The component with these claims, signed by the account.

@@ -1,14 +1,8 @@
 //! Processes that die or hang under load.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use wattle_claims::{Draft, KeyKind, KeyPair, ProviderClaims, Timestamp, module, provider};
-use wattle_testing::{
-    Guest, KEY_VALUE, Lattice, Load, Process, Redis, Shots, Site, eventually, program,
-};
+use wattle_testing::{Guest, KEY_VALUE, Lattice, Load, Process, Redis, Shots, Site, eventually};
 
 const BACK_AFTER_KILL: Duration = Duration::from_secs(1);
 const BACK_AFTER_FREEZE: Duration = Duration::from_secs(3);
@@ -100,28 +94,9 @@ async fn http_server_is_back_after_it_was_killed_and_frozen() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_exits_at_once_is_a_crash_loop_with_its_last_words() {
     let lattice = Lattice::start().await;
-    let chain = lattice.chain();
     // It is no provider: without arguments it says so on stderr and exits.
-    let binary = std::fs::read(program("wattle-twin")).expect("the binary");
-    let platform = provider::platform();
-    let draft = Draft {
-        subject: KeyPair::generate(KeyKind::Provider).public(),
-        audience: chain.audience(),
-        not_before: None,
-        expires: None,
-        body: ProviderClaims {
-            name: "doomed".to_owned(),
-            version: "1".to_owned(),
-            imports: Vec::new(),
-            exports: Vec::new(),
-            binaries: BTreeMap::from([(platform.clone(), module::digest(&binary))]),
-        },
-    };
-    let token = draft.sign(chain.account.issuer(), Timestamp::now()).expect("signed");
-    let artifact = provider::pack(&token, &BTreeMap::from([(platform, binary)])).expect("packed");
-    let file = format!("file:{}", lattice.write("doomed.tar", &artifact));
-    let start = ["start", "provider", &file, "--id", "doomed"];
-    lattice.wattle(&start).await.code(1).naming(&["required arguments"]);
+    let said = lattice.start_as_provider("wattle-twin", "doomed").await;
+    said.code(1).naming(&["required arguments"]);
 
     let stderr = eventually("doomed is in a crash loop", Duration::from_secs(20), async || {
         let status = lattice.provider_status("doomed").await;

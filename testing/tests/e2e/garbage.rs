@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wattle_testing::{Guest, Lattice, eventually};
+use wattle_testing::{Guest, Lattice, Load, eventually};
 
 /// Bytes that differ from run to run of this function but not from run to run of the test.
 fn noise(seed: u64, len: usize) -> Vec<u8> {
@@ -15,6 +15,25 @@ fn noise(seed: u64, len: usize) -> Vec<u8> {
             (state >> 24) as u8
         })
         .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_speaks_nonsense_is_cut_off_again_and_again_and_nobody_notices() {
+    let lattice = Lattice::start().await;
+    let hello = lattice.serve(Guest::Hello, "hello").await;
+    let host = lattice.host();
+    let load = Load::new(&hello, "/", 4);
+    let shooting = tokio::spawn(async move { load.closed(Duration::from_secs(5)).await });
+    lattice.start_as_provider("wattle-noise", "noise").await.code(1);
+    let exit = eventually("it is in a crash loop", Duration::from_secs(20), async || {
+        let status = lattice.provider_status("noise").await;
+        status["state"].get("crash-loop").map(|_| status["last-exit"].to_string())
+    })
+    .await;
+    assert!(exit.contains("broke the protocol"), "{exit}");
+    let shots = shooting.await.expect("the load does not panic");
+    assert_eq!(shots.good().count(), shots.0.len(), "{shots}");
+    assert_eq!(lattice.host(), host);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! Hostile actors are cut at their limits, and their neighbours do not notice.
 
-use std::{thread, time::Duration};
+use std::{collections::BTreeMap, thread, time::Duration};
 
 use wattle_testing::{Guest, KEY_VALUE, Lattice, Load, Shots, Site};
 
@@ -69,21 +69,43 @@ async fn failures(lattice: &Lattice, kind: &str) -> u64 {
 async fn actors_that_spin_are_cut_at_their_deadline() {
     let street = street().await;
     let cores = thread::available_parallelism().expect("cores").get();
-    let (neighbour, villains) = street.beside("/spin", 2 * cores).await;
+    let mut sites = vec![street.villain.clone()];
+    for number in 1..2 * cores {
+        let id = format!("villain-{number}");
+        street.lattice.actor_with(Guest::Kit, &id, &["--deadline", "3s"]).await;
+        sites.push(street.lattice.expose(&id).await);
+    }
+    let spinning = sites.iter().map(|site| {
+        let load = Load::new(site, "/spin", 1);
+        tokio::spawn(async move { load.closed(NEIGHBOUR_TIME).await })
+    });
+    let spinning: Vec<_> = spinning.collect();
+    let neighbour = Load::new(&street.neighbour, "/", CLIENTS);
+    let neighbour = neighbour.open(street.rate, NEIGHBOUR_TIME).await;
     street.assert_unnoticed(&neighbour, "spinning actors");
-    assert_all_failed(&villains, &[504]);
+    for villain in spinning {
+        assert_all_failed(&villain.await.expect("the load does not panic"), &[504]);
+    }
     assert!(failures(&street.lattice, "deadline-exceeded").await > 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn actors_that_allocate_or_recurse_are_cut_at_their_limit() {
     let street = street().await;
-    for path in ["/alloc", "/recurse"] {
+    // The stack that a guest keeps in its memory ends where its memory begins: what lies below is out of bounds.
+    let limits = [
+        ("/alloc", "limit-exceeded"),
+        ("/recurse", "limit-exceeded"),
+        ("/recurse?frames=memory", "trapped"),
+    ];
+    let mut cut: BTreeMap<&str, u64> = BTreeMap::new();
+    for (path, kind) in limits {
         let (neighbour, villains) = street.beside(path, 1).await;
         street.assert_unnoticed(&neighbour, path);
         assert_all_failed(&villains, &[500, 502, 507]);
+        *cut.entry(kind).or_default() += villains.0.len() as u64;
+        assert_eq!(failures(&street.lattice, kind).await, cut[kind], "{path}");
     }
-    assert!(failures(&street.lattice, "limit-exceeded").await > 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,15 +37,29 @@ pub(crate) fn alloc(request: &Request) -> Result<Response> {
     Ok(Response::text(format!("{total}\n")))
 }
 
-/// Calls itself for ever.
-pub(crate) fn recurse() -> Result<Response> {
-    Ok(Response::text(format!("{}\n", deeper(black_box(1)))))
+/// Calls itself until a stack ends: the engine's own, or with `?frames=memory` the one that Rust keeps in linear memory, below
+/// which there is nothing.
+pub(crate) fn recurse(request: &Request) -> Result<Response> {
+    let sum = match request.query("frames") {
+        Some("memory") => in_memory(black_box(1)),
+        _ => ackermann(black_box(4), black_box(2)),
+    };
+    Ok(Response::text(format!("{sum}\n")))
 }
 
 #[allow(unconditional_recursion, reason = "that is the point")]
-fn deeper(depth: u64) -> u64 {
+fn in_memory(depth: u64) -> u64 {
     let frame = black_box([depth; 16]);
-    deeper(frame[0] + 1) + black_box(frame)[15]
+    in_memory(frame[0] + 1) + black_box(frame)[15]
+}
+
+/// Its arguments fit into registers, so that no frame is kept in memory; for 4 and 2 it has 19,729 digits.
+fn ackermann(m: u64, n: u64) -> u64 {
+    match (m, n) {
+        (0, n) => n + 1,
+        (m, 0) => ackermann(m - 1, 1),
+        (m, n) => ackermann(m - 1, ackermann(m, n - 1)),
+    }
 }
 
 /// Calls the key-value store `calls` times, by default for ever, without waiting for anything else.

@@ -43,7 +43,7 @@ fn route(request: Request) -> Result<Response> {
         "/headers" => hostile::headers(&request),
         "/kv" => keyvalue::call(&request),
         "/log" => settings::log(&request),
-        "/recurse" => hostile::recurse(),
+        "/recurse" => hostile::recurse(&request),
         "/sink" => streams::sink(&request),
         "/sleep" => ambient::sleep(&request),
         "/socket" => ambient::socket(),
