@@ -10,9 +10,9 @@ use wattle_core::LatticeName;
 use crate::{
     commands::{
         build::BuildArgs, call::CallArgs, claims::ClaimsCommand, config::ConfigCommand,
-        doctor::DoctorArgs, down::DownArgs, get::GetCommand, host::HostArgs, inspect::InspectArgs,
-        keys::KeysCommand, link::LinkCommand, logs::LogsArgs, scale::ScaleCommand,
-        start::StartCommand, stop::StopCommand, up::UpArgs, why::WhyArgs,
+        doctor::DoctorArgs, down::DownArgs, drain::DrainArgs, get::GetCommand, host::HostArgs,
+        inspect::InspectArgs, keys::KeysCommand, link::LinkCommand, logs::LogsArgs,
+        scale::ScaleCommand, start::StartCommand, stop::StopCommand, up::UpArgs, why::WhyArgs,
     },
     exit,
     output::Format,
@@ -112,5 +112,6 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Claims(ClaimsCommand),
     Host(HostArgs),
+    Drain(DrainArgs),
     Doctor(DoctorArgs),
 }

@@ -6,6 +6,7 @@ pub(crate) mod claims;
 pub(crate) mod config;
 pub(crate) mod doctor;
 pub(crate) mod down;
+pub(crate) mod drain;
 pub(crate) mod get;
 pub(crate) mod host;
 pub(crate) mod inspect;
@@ -59,6 +60,7 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Up(args) => Box::pin(up::run(context, args)).await,
         Command::Down(args) => down::run(context, args).await,
+        Command::Drain(args) => drain::run(context, args).await,
         Command::Build(args) => build::run(context, &args),
         Command::Start(command) => Box::pin(start::run(context, command)).await,
         Command::Stop(command) => stop::run(context, command).await,

@@ -1,5 +1,7 @@
 //! A host's sign of life.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::name::Name;
@@ -23,4 +25,10 @@ pub struct Beat {
     pub providers: u32,
     /// Calls under way.
     pub in_flight: u32,
+    /// Labels, built-in ones first: `os`, `arch`, `cores`, `memory`.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Whether it has its calls answered elsewhere.
+    #[serde(default)]
+    pub draining: bool,
 }

@@ -63,6 +63,13 @@ pub enum Command {
     Why(Question),
     /// Lines of the host's, an actor's or a provider's log.
     GetLogs(LogQuery),
+    /// Have other hosts' calls, and as far as others run the same this host's own too, answered elsewhere.
+    DrainHost {
+        /// Also where only this host runs something.
+        force: bool,
+        /// Take calls again.
+        undo: bool,
+    },
     /// Drain everything and end the host's process.
     StopHost {
         /// Milliseconds that calls under way get to finish.

@@ -2,6 +2,7 @@
 
 mod actors;
 mod calls;
+mod draining;
 mod providers;
 mod queries;
 mod records;
@@ -55,7 +56,6 @@ pub(crate) struct Control {
     pub(crate) seen: parking_lot::Mutex<SeenCommands>,
     pub(crate) stop: watch::Sender<Option<Duration>>,
     pub(crate) serials: std::sync::atomic::AtomicU64,
-    pub(crate) leaving: std::sync::atomic::AtomicBool,
 }
 
 impl Control {
@@ -67,9 +67,9 @@ impl Control {
         SeenCommands::open(path, now).map(parking_lot::Mutex::new)
     }
 
-    /// Whether this host is about to stop, so that other hosts are to call others.
+    /// Whether calls are to be answered elsewhere.
     pub(crate) fn is_leaving(&self) -> bool {
-        self.leaving.load(std::sync::atomic::Ordering::Relaxed)
+        self.router.elsewhere().is_preferred()
     }
 
     /// Answers one token that arrived as a command, whoever sent it.
@@ -167,6 +167,7 @@ impl Control {
             Command::Call(call) => self.user_call(call).await,
             Command::Why(question) => Ok(Outcome::Explanation(self.router.explain(question))),
             Command::GetLogs(query) => Ok(Outcome::Logs(self.logbook.page(query))),
+            Command::DrainHost { force, undo } => self.drain_host(*force, *undo).await,
             Command::StopHost { grace_ms } => self.stop_host(*grace_ms),
         }
     }
@@ -215,6 +216,7 @@ fn needed(command: &Command) -> Result<Right, TokenError> {
         | Command::ScaleActor { .. }
         | Command::StartProvider(_)
         | Command::StopProvider { .. }
+        | Command::DrainHost { .. }
         | Command::StopHost { .. } => Right::Control,
         Command::PutRecord { token } => match peek_kind(token)? {
             wattle_claims::TokenKind::Config => Right::Config,
@@ -243,6 +245,7 @@ fn name_of(command: &Command) -> &'static str {
         Command::Call(_) => "call",
         Command::Why(_) => "why",
         Command::GetLogs(_) => "get logs",
+        Command::DrainHost { .. } => "drain host",
         Command::StopHost { .. } => "stop host",
     }
 }

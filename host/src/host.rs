@@ -5,10 +5,7 @@ mod labels;
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
@@ -132,7 +129,7 @@ impl Host {
         let grace = stop.borrow().unwrap_or(control.grace);
         drop(commands);
         // Other hosts are told to call others; what they have under way here is finished as all else.
-        control.leaving.store(true, Relaxed);
+        control.router.elsewhere().prefer(true);
         placement::tell(&control).await;
         // Those who take calls from outside first: what they have taken can still be answered.
         let (sources, others) = providers(&control);
@@ -232,7 +229,6 @@ async fn assemble(config: HostConfig) -> Result<Assembled, StartError> {
         logbook: config.logbook,
         stop: watch::Sender::new(None),
         serials: AtomicU64::new(0),
-        leaving: AtomicBool::new(false),
     };
     Ok((Arc::new(control), wanted, events))
 }

@@ -171,7 +171,8 @@ impl Router {
         request: Request,
         context: &CallContext,
     ) -> Result<Reply, CallError> {
-        if !edge.is_local() {
+        let is_elsewhere = self.elsewhere.is_preferred() && !edge.elsewhere.is_empty();
+        if !edge.is_local() || is_elsewhere {
             return self.carry_elsewhere(edge, interface, function, request, context).await;
         }
         if edge.elsewhere.is_empty() {

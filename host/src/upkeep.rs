@@ -102,6 +102,8 @@ fn sign_beat(control: &Control) -> Option<String> {
             actors: u32::try_from(actors).unwrap_or(u32::MAX),
             providers: u32::try_from(providers).unwrap_or(u32::MAX),
             in_flight,
+            labels: control.labels.clone(),
+            draining: control.is_leaving(),
         },
     };
     let issuer = Issuer { key: &control.key, token: Some(&control.token) };

@@ -122,6 +122,8 @@ fn a_host_beats_for_itself_only() {
         actors: 0,
         providers: 0,
         in_flight: 0,
+        labels: [].into(),
+        draining: false,
     };
     let other = authority.sibling().host.public();
     let payload = authority.payload(&authority.host, &other, beat);

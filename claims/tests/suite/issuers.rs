@@ -118,6 +118,8 @@ fn users_command_and_hosts_answer() {
         actors: 0,
         providers: 0,
         in_flight: 0,
+        labels: [].into(),
+        draining: false,
     };
     assert_eq!(takers(&a, &a.host.public(), beat), [KeyKind::Host]);
 }

@@ -54,7 +54,8 @@ impl Session {
         self.listen(|_, _| false).await
     }
 
-    async fn named(&self, wanted: &str) -> anyhow::Result<HostKey> {
+    /// The host of this key or friendly name.
+    pub(crate) async fn named(&self, wanted: &str) -> anyhow::Result<HostKey> {
         if let Ok(key) = wanted.parse() {
             return Ok(key);
         }

@@ -3,7 +3,10 @@
 use std::{
     borrow::Cow,
     collections::HashMap,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
@@ -36,6 +39,7 @@ const PATIENCE_STEP: Duration = Duration::from_millis(25);
 pub(crate) struct Elsewhere {
     sessions: ArcSwapOption<Sessions<Member>>,
     shunned: Mutex<HashMap<HostKey, Instant>>,
+    is_preferred: AtomicBool,
 }
 
 impl Elsewhere {
@@ -47,6 +51,15 @@ impl Elsewhere {
     /// Other hosts are called no more.
     pub(crate) fn leave(&self) -> Option<Arc<Sessions<Member>>> {
         self.sessions.swap(None)
+    }
+
+    /// Whether calls go to other hosts where these run the callee too, because this one is about to stop, say.
+    pub(crate) fn is_preferred(&self) -> bool {
+        self.is_preferred.load(Relaxed)
+    }
+
+    pub(crate) fn prefer(&self, is_preferred: bool) {
+        self.is_preferred.store(is_preferred, Relaxed);
     }
 
     pub(crate) fn sessions(&self) -> Option<Arc<Sessions<Member>>> {

@@ -228,3 +228,43 @@ async fn a_host_that_was_revoked_is_called_no_more_and_calls_nobody() {
     .await;
     assert!(Process::new(second.process().pid()).is_alive());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_is_drained_under_load_is_called_no_more_and_fails_no_call() {
+    let lattice = Lattice::start_alone().await;
+    let (kit, mut second, third) = shared_work(&lattice).await;
+    let home = lattice.file()["host"]["key"].as_str().expect("a key").to_owned();
+    let load = Load::new(&kit, "/sleep?ms=20", 16);
+    let shooting = tokio::spawn(async move { load.closed(Duration::from_secs(6)).await });
+    lattice.wattle(&["drain", "second"]).await.ok().naming(&["second"]);
+    assert_eq!(
+        callee_hosts(&lattice, &home, "http-server").await,
+        BTreeSet::from([third.key.clone()])
+    );
+    let refused = lattice.wattle(&["drain", "third"]).await;
+    refused.code(6).naming(&["only host third runs kit", "--force"]);
+    let calls = async || {
+        let inventory = lattice.ask(&["get", "inventory", "--host", "second"]).await;
+        inventory[0]["actors"][0]["calls"].as_u64().expect("a number")
+    };
+    let before = calls().await;
+    assert!(before > 0, "it was called before");
+    let shots = shooting.await.expect("the load does not panic");
+    assert_eq!(shots.good().count(), shots.0.len(), "{shots}");
+    assert_eq!(calls().await, before, "it is called no more");
+    let states = async || {
+        let hosts = lattice.ask(&["get", "hosts"]).await;
+        let of = |key: &str| {
+            let hosts = hosts.as_array().expect("hosts").iter();
+            let state = hosts.clone().find(|host| host["host"] == key).map(|host| &host["state"]);
+            state.and_then(|state| state.as_str()).unwrap_or("absent").to_owned()
+        };
+        [of(&second.key), of(&third.key)]
+    };
+    assert_eq!(states().await, ["drained", "ready"]);
+    lattice.wattle(&["drain", "second", "--undo"]).await.ok();
+    assert_eq!(callee_hosts(&lattice, &home, "http-server").await.len(), 2);
+    second.process().kill();
+    assert_eq!(states().await, ["lost", "ready"]);
+    second.ended().await;
+}
