@@ -106,6 +106,9 @@ pub struct RemoteHead<'a> {
     pub function: Cow<'a, str>,
     /// What is left of the caller's deadline, in milliseconds, when this was written.
     pub deadline_ms: u32,
+    /// Actors that the call has gone through, each calling the next, on whichever hosts.
+    #[serde(default)]
+    pub depth: u8,
     /// W3C `traceparent`, where the call is traced.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<Cow<'a, str>>,

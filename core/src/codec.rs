@@ -1,6 +1,11 @@
 //! The one place where values become bytes and bytes become values: MessagePack with named fields.
 
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use std::marker::PhantomData;
+
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeSeed, IgnoredAny},
+};
 
 /// Why bytes are not the value that was expected.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +27,7 @@ pub enum DecodeError {
 }
 
 /// Nested deeper than this is refused: our messages are shallow, and a decoder's stack is finite.
-const DEPTH_MAX: usize = 64;
+pub const DEPTH_MAX: usize = 64;
 
 /// A value as bytes. Fields are written by name, so that the next version may add some.
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
@@ -31,12 +36,21 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Vec<u8> {
 
 /// The value in `bytes`, which must be all of it and at most `max` bytes long.
 pub fn decode<'de, T: Deserialize<'de>>(bytes: &'de [u8], max: usize) -> Result<T, DecodeError> {
+    decode_with(PhantomData, bytes, max)
+}
+
+/// The same for a value whose type is known only at run time: `seed` reads it.
+pub fn decode_with<'de, S: DeserializeSeed<'de>>(
+    seed: S,
+    bytes: &'de [u8],
+    max: usize,
+) -> Result<S::Value, DecodeError> {
     if bytes.len() > max {
         return Err(DecodeError::TooLarge { len: bytes.len(), max });
     }
     let mut decoder = rmp_serde::Deserializer::from_read_ref(bytes);
     decoder.set_max_depth(DEPTH_MAX);
-    let value = T::deserialize(&mut decoder)?;
+    let value = seed.deserialize(&mut decoder)?;
     // The decoder does not tell its position, but only at the end is there no further marker to read.
     match IgnoredAny::deserialize(&mut decoder) {
         Err(rmp_serde::decode::Error::InvalidMarkerRead(error))

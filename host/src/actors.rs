@@ -1,6 +1,7 @@
 //! Actors: signed components, compiled, linked once, and run in a fresh instance per call.
 
 mod background;
+mod bridge;
 mod compiled;
 mod deadline;
 mod engine;
@@ -30,7 +31,6 @@ use wasmtime::component::{InstancePre, Linker};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wattle_core::{
     CallError, Digest, EntityId, ErrorKind, Interface,
-    call::unknown_function,
     control::{ActorLimits, Scale},
     entity::Party,
     link::Settings,
@@ -98,6 +98,8 @@ pub(crate) struct Actor {
     background: Handle,
     pre: InstancePre<Instance>,
     http: Option<ProxyPre<Instance>>,
+    bridged: bridge::Exports,
+    freight: bridge::Freight,
     calls: AtomicU64,
     failures: Mutex<BTreeMap<&'static str, u64>>,
     logbook: Arc<LogBook>,
@@ -140,8 +142,10 @@ impl ActorRuntime {
     /// Compiles (or loads) and links an actor.
     pub(crate) async fn prepare(&self, spec: ActorSpec) -> Result<Actor, ActorError> {
         let compiled = self.compiler.compile(spec.artifact, spec.component).await?;
-        let pre = self
-            .linker
+        let bridging = bridge::link(&self.linker, &compiled.component)?;
+        let pre = bridging
+            .as_ref()
+            .unwrap_or(&self.linker)
             .instantiate_pre(&compiled.component)
             .map_err(|error| ActorError::Link(format!("{error:#}")))?;
         let answers_http =
@@ -150,6 +154,7 @@ impl ActorRuntime {
             .then(|| ProxyPre::new(pre.clone()))
             .transpose()
             .map_err(|error| ActorError::Link(format!("{error:#}")))?;
+        let bridged = bridge::Exports::new(&compiled.component, &spec.exports)?;
         let limits = spec.limits;
         Ok(Actor {
             id: spec.party.id.clone(),
@@ -176,6 +181,8 @@ impl ActorRuntime {
             background: self.background.handle(),
             pre,
             http,
+            bridged,
+            freight: bridge::Freight::default(),
             calls: AtomicU64::new(0),
             failures: Mutex::default(),
             logbook: self.logbook.clone(),
@@ -211,7 +218,7 @@ impl Actor {
         context: CallContext,
     ) -> Result<Reply, CallError> {
         let pass = {
-            let entered = std::pin::pin!(self.enter());
+            let entered = std::pin::pin!(self.enter(context.depth));
             deadline::by_deadline(context.deadline, entered).await?
         };
         match &self.http {
@@ -221,16 +228,21 @@ impl Actor {
             {
                 http::handle(self, pre, router, request, context, pass).await
             }
-            _ => Err(unknown_function(interface, function)),
+            _ => {
+                let export = self.bridged.find(interface, function)?;
+                bridge::answer(self, export, router, request, context, pass).await
+            }
         }
     }
 
     /// A place at the actor's gate, and one of the host's instances. Who waits for an instance is inside the gate, so that no
-    /// more wait than all actors have places.
-    async fn enter(&self) -> Result<Pass, CallError> {
+    /// more wait than all actors have places. A call of another actor does not wait for one: that actor has an instance, and if
+    /// all that have one waited for another, none would come free.
+    async fn enter(&self, depth: u8) -> Result<Pass, CallError> {
         let pass = self.gate.enter().await?;
         let instance = match self.instances.clone().try_acquire_owned() {
             Ok(instance) => instance,
+            Err(_) if depth > 1 => return Err(no_instance_left()),
             Err(_) => self.instances.clone().acquire_owned().await.map_err(|_| no_instance())?,
         };
         Ok(pass.with_instance(instance))
@@ -251,6 +263,10 @@ impl Actor {
     pub(crate) fn log(&self, level: &'static str, message: String) {
         self.logbook.push(Some(self.id.clone()), level, message);
     }
+}
+
+fn no_instance_left() -> CallError {
+    CallError::new(ErrorKind::Overloaded, "all instances of the host are in use")
 }
 
 fn no_instance() -> CallError {

@@ -20,7 +20,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use tracing::debug;
 use wattle_core::{
-    CallError, EntityId, ErrorKind, Operation,
+    CallError, EntityId, ErrorKind,
     call::RequestHead,
     codec,
     control::{Question, UserCall},
@@ -87,23 +87,23 @@ impl Router {
         self: &'a Arc<Self>,
         caller: &'a Arc<Actor>,
         link_name: &'a str,
-        operation: Operation,
+        interface: &'a str,
+        function: &'a str,
         params: Bytes,
         context: &'a CallContext,
     ) -> Pin<Box<dyn Future<Output = Result<Bytes, CallError>> + Send + 'a>> {
         // Boxed, because an actor may call an actor that calls an actor.
         Box::pin(async move {
-            let located =
-                self.routes.load().edge_of_actor(&caller.party.id, operation.interface, link_name);
+            let located = self.routes.load().edge_of_actor(&caller.party.id, interface, link_name);
             let edge = located.ok_or_else(|| {
-                let denial = Denial::no_link(&caller.party, operation.interface, link_name);
-                self.deny(caller.party.id.as_str(), "?", operation.interface, &denial)
+                let routes = self.routes.load();
+                let callee = routes.callee_for(&caller.party, interface);
+                let denial = Denial::no_link(&caller.party, callee, interface, link_name);
+                self.deny(caller.party.id.as_str(), "?", interface, &denial)
             })?;
-            self.authorize(&edge, operation.interface)?;
+            self.authorize(&edge, interface)?;
             let request = Request { head: Bytes::new(), params, body: None };
-            let reply = self
-                .carry(&edge, operation.interface, operation.function, request, context)
-                .await?;
+            let reply = self.carry(&edge, interface, function, request, context).await?;
             Ok(reply.result)
         })
     }
@@ -129,6 +129,7 @@ impl Router {
             id: head.id,
             deadline: Instant::now() + Duration::from_millis(head.deadline_ms.into()),
             trace: head.trace.as_deref().map(Into::into),
+            depth: 0,
         };
         self.carry(&edge, &head.interface, &head.function, request, &context).await
     }
@@ -141,6 +142,7 @@ impl Router {
         context: CallContext,
     ) -> Result<Reply, CallError> {
         let actor = self.routes.load().actor(&call.target, self.clock.now())?;
+        let context = context.deeper()?;
         actor.call(self, call.interface.as_str(), &call.function, request, context).await
     }
 
@@ -199,7 +201,8 @@ impl Router {
         debug!(id = %context.id, caller = %edge.link.source.id, callee = %edge.link.target.id, interface, function, local = true, "call");
         match &edge.callee {
             Callee::Actor(actor) => {
-                let answer = actor.call(self, interface, function, request, context.clone()).await;
+                let context = context.deeper()?;
+                let answer = actor.call(self, interface, function, request, context).await;
                 answer.inspect_err(|error| self.reports.call_failed(&actor.id, error))
             }
             Callee::Provider(provider) => {

@@ -23,8 +23,8 @@ use wattle_core::{CallError, ErrorKind};
 const EPOCHS_ON_LANE_MAX: u32 = 1;
 
 thread_local! {
-    /// Whether the guest that this thread polls has used up an epoch.
-    static USED_UP: Cell<bool> = const { Cell::new(false) };
+    /// Epochs that the guest that this thread polls has used up since it polls it.
+    static USED_UP: Cell<u32> = const { Cell::new(0) };
 }
 
 /// The threads; they end when this is dropped.
@@ -58,39 +58,45 @@ impl Drop for Background {
 
 /// Notes that the guest that is being polled has used up an epoch. Called by the engine, on the thread that polls.
 pub(super) fn epoch_used_up() {
-    USED_UP.set(true);
+    USED_UP.set(1);
 }
 
-type Run = Pin<Box<dyn Future<Output = Result<(), CallError>> + Send>>;
+/// Goes on in the background, for what takes long in a call's future and is not the guest.
+pub(super) async fn leave_the_lane() {
+    USED_UP.set(EPOCHS_ON_LANE_MAX + 1);
+    tokio::task::yield_now().await;
+}
+
+type Run<T> = Pin<Box<dyn Future<Output = Result<T, CallError>> + Send>>;
 
 /// A guest under way: on its lane while it is quick, in the background once it is not. Dropping it ends the guest.
-pub(super) struct Guest {
-    place: Place,
+pub(super) struct Guest<T> {
+    place: Place<T>,
     epochs: u32,
     background: Handle,
 }
 
-enum Place {
-    Lane(Run),
-    Background(Task),
+enum Place<T> {
+    Lane(Run<T>),
+    Background(Task<T>),
 }
 
 /// A guest in the background, which ends with this handle.
-struct Task(JoinHandle<Result<(), CallError>>);
+struct Task<T>(JoinHandle<Result<T, CallError>>);
 
-impl Drop for Task {
+impl<T> Drop for Task<T> {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
-impl Guest {
-    pub(super) fn new(run: Run, background: Handle) -> Self {
+impl<T: Send + 'static> Guest<T> {
+    pub(super) fn new(run: Run<T>, background: Handle) -> Self {
         Self { place: Place::Lane(run), epochs: 0, background }
     }
 
     /// Ready when the guest has returned.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CallError>> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, CallError>> {
         match &mut self.place {
             Place::Background(task) => {
                 let ended = ready!(Pin::new(&mut task.0).poll(cx));
@@ -102,12 +108,14 @@ impl Guest {
                 }))
             }
             Place::Lane(run) => {
-                USED_UP.set(false);
+                // A guest may be polled by the one that calls it, which has used up nothing while it waits.
+                let callers = USED_UP.replace(0);
                 let polled = run.as_mut().poll(cx);
+                let used_up = USED_UP.replace(callers);
                 if polled.is_ready() {
                     return polled;
                 }
-                self.epochs += u32::from(USED_UP.get());
+                self.epochs += used_up;
                 if self.epochs > EPOCHS_ON_LANE_MAX {
                     self.leave_the_lane(cx)
                 } else {
@@ -117,9 +125,9 @@ impl Guest {
         }
     }
 
-    fn leave_the_lane(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), CallError>> {
+    fn leave_the_lane(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, CallError>> {
         // Nobody polls this: it only stands where the guest was until the task is there.
-        let gone: Run = Box::pin(std::future::pending());
+        let gone: Run<T> = Box::pin(std::future::pending());
         let Place::Lane(run) = std::mem::replace(&mut self.place, Place::Lane(gone)) else {
             return Poll::Pending;
         };
@@ -135,7 +143,7 @@ mod tests {
     use super::*;
 
     /// A guest that uses up `epochs` and then says which thread it is on.
-    fn spinning(mut epochs: u32) -> Run {
+    fn spinning(mut epochs: u32) -> Run<()> {
         Box::pin(poll_fn(move |cx| {
             if epochs == 0 {
                 let name = std::thread::current().name().unwrap_or_default().to_owned();
@@ -161,11 +169,31 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_takes_long_leaves_its_lane_at_once_and_alone() {
+        let background = Background::start(1).expect("threads");
+        let handle = background.handle();
+        let name = || std::thread::current().name().unwrap_or_default().to_owned();
+        let callee: Run<String> = Box::pin(async move {
+            leave_the_lane().await;
+            Ok(name())
+        });
+        let caller: Run<[String; 2]> = Box::pin(async move {
+            let mut callee = Guest::new(callee, handle);
+            let callees = poll_fn(|cx| callee.poll(cx)).await?;
+            Ok([name(), callees])
+        });
+        let mut caller = Guest::new(caller, background.handle());
+        let [callers, callees] = poll_fn(|cx| caller.poll(cx)).await.expect("it returns");
+        assert_eq!(callees, "background");
+        assert_ne!(callers, "background");
+    }
+
+    #[tokio::test]
     async fn dropping_a_guest_in_the_background_ends_it() {
         let background = Background::start(1).expect("threads");
         let (alive, mut ended) = tokio::sync::oneshot::channel::<()>();
         let mut endless = spinning(u32::MAX);
-        let run: Run = Box::pin(async move {
+        let run: Run<()> = Box::pin(async move {
             let _alive = alive;
             poll_fn(|cx| endless.as_mut().poll(cx)).await
         });

@@ -18,7 +18,7 @@ use wattle_wire::{Reply, Request};
 use self::{body::RequestBody, response::Exchange};
 use super::{
     Actor,
-    background::Guest,
+    background::{Guest, leave_the_lane},
     deadline::by_deadline,
     gate::Pass,
     instance::{CallContext, Instance, guest_error},
@@ -41,8 +41,11 @@ pub(crate) async fn handle(
     let request = incoming(request)?;
     let (send, head) = oneshot::channel();
     let mut store = Instance::store(actor, router, context);
-    let pre = pre.clone();
+    let (pre, heavy) = (pre.clone(), actor.freight.is_heavy());
     let run = Box::pin(async move {
+        if heavy {
+            leave_the_lane().await;
+        }
         let ran = run(&mut store, &pre, request, send).await;
         ran.map_err(|error| guest_error(&error, store.data()))
     });

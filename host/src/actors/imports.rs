@@ -10,6 +10,7 @@ use wasmtime::{
     Engine,
     component::{HasData, Linker},
 };
+use wattle_core::Interface;
 
 use super::instance::Instance;
 
@@ -20,7 +21,28 @@ impl HasData for WholeInstance {
     type Data<'a> = &'a mut Instance;
 }
 
-/// Everything that actors of this host may import. What is not in it fails the actor's start, by name.
+/// Packages of which every interface is ambient or has an adapter here. What is of another package goes over the bridge.
+const SERVED: [&str; 11] = [
+    "wasi:cli",
+    "wasi:clocks",
+    "wasi:config",
+    "wasi:filesystem",
+    "wasi:http",
+    "wasi:io",
+    "wasi:keyvalue",
+    "wasi:logging",
+    "wasi:random",
+    "wasi:sockets",
+    "wasmcloud:bus",
+];
+
+/// Whether the host itself is at the other end of the interface, or has code of its own for it.
+pub(super) fn serves(interface: &Interface) -> bool {
+    SERVED.contains(&interface.package())
+}
+
+/// What all actors of this host may import without the bridge. What is of these packages and not in it fails the actor's start,
+/// by name.
 pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Instance>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;

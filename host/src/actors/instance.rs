@@ -13,6 +13,7 @@ use wattle_core::{
 use super::{
     Actor,
     background::epoch_used_up,
+    bridge::{Freight, ImportFailed, VALUES_BYTES_MAX},
     http_out::NoOutgoingHttp,
     limits::{InstanceLimits, Refused},
     stdio::ActorOutput,
@@ -25,12 +26,30 @@ const TRAP_TEXT_MAX: usize = 1_500;
 /// The most random bytes a guest gets at once.
 const RANDOM_BYTES_MAX: u64 = 1 << 20;
 
+/// Actors that a call may go through, each calling the next: each holds an instance and its memory, and a loop of them would take
+/// all there are.
+const ACTORS_DEEP_MAX: u8 = 16;
+
 /// What every call carries from edge to edge.
 #[derive(Clone, Debug)]
 pub(crate) struct CallContext {
     pub(crate) id: CallId,
     pub(crate) deadline: Instant,
     pub(crate) trace: Option<Box<str>>,
+    /// Actors that the call has gone through, each calling the next.
+    pub(crate) depth: u8,
+}
+
+impl CallContext {
+    /// The same call, one actor further.
+    pub(crate) fn deeper(&self) -> Result<Self, CallError> {
+        if self.depth >= ACTORS_DEEP_MAX {
+            let text =
+                format!("the call went through {ACTORS_DEEP_MAX} actors, which is the limit");
+            return Err(CallError::new(ErrorKind::LimitExceeded, text));
+        }
+        Ok(Self { depth: self.depth + 1, ..self.clone() })
+    }
 }
 
 /// What a store holds beside the guest's memory.
@@ -73,6 +92,7 @@ impl Instance {
         };
         let mut store = Store::new(actor.pre.engine(), state);
         store.limiter(|state| &mut state.limits);
+        store.set_hostcall_fuel(VALUES_BYTES_MAX);
         store.epoch_deadline_callback(|_| {
             epoch_used_up();
             Ok(UpdateDeadline::Yield(1))
@@ -100,13 +120,29 @@ pub(crate) struct InstanceCaller {
     link_names: Vec<(String, LinkName)>,
 }
 
-impl Call for InstanceCaller {
-    async fn call(&self, operation: Operation, params: Vec<u8>) -> Result<Bytes, CallError> {
-        let chosen = self.link_names.iter().rev().find(|(of, _)| of == operation.interface);
+impl InstanceCaller {
+    pub(super) fn freight(&self) -> &Freight {
+        &self.actor.freight
+    }
+
+    /// Calls any function over the link that the guest chose for its interface.
+    pub(super) async fn call(
+        &self,
+        interface: &str,
+        function: &str,
+        params: Vec<u8>,
+    ) -> Result<Bytes, CallError> {
+        let chosen = self.link_names.iter().rev().find(|(of, _)| of == interface);
         let name = chosen.map_or(DEFAULT_LINK_NAME, |(_, name)| name.as_str());
         self.router
-            .call_from_actor(&self.actor, name, operation, params.into(), &self.context)
+            .call_from_actor(&self.actor, name, interface, function, params.into(), &self.context)
             .await
+    }
+}
+
+impl Call for InstanceCaller {
+    async fn call(&self, operation: Operation, params: Vec<u8>) -> Result<Bytes, CallError> {
+        Self::call(self, operation.interface, operation.function, params).await
     }
 }
 
@@ -116,6 +152,9 @@ pub(crate) fn guest_error(error: &wasmtime::Error, state: &Instance) -> CallErro
         return CallError::new(ErrorKind::LimitExceeded, limit_text(&state.actor, refused));
     }
     let id = &state.actor.id;
+    if let Some(failed) = error.downcast_ref::<ImportFailed>() {
+        return failed.of(id);
+    }
     if let Some(limit @ (FieldMapError::TooManyFields | FieldMapError::TotalSizeTooBig)) =
         error.downcast_ref()
     {

@@ -16,7 +16,7 @@ use wattle_wire::{Body, Reply, Request};
 use super::Control;
 use crate::actors::CallContext;
 
-/// The most bytes of a response's body that a user gets: it travels in one message over NATS.
+/// The most bytes of a result, and of a response's body, that a user gets: they travel in one message over NATS.
 const BODY_LEN_MAX: usize = 512 * 1024;
 
 impl Control {
@@ -40,6 +40,7 @@ impl Control {
             id: CallId::from_bytes(rand::random()),
             deadline: Instant::now() + Duration::from_millis(call.deadline_ms.into()),
             trace: None,
+            depth: 0,
         };
         let request = Request {
             head: Bytes::new(),
@@ -47,6 +48,15 @@ impl Control {
             body: Some(Body::full(call.body.clone())),
         };
         let Reply { result, body } = self.router.call_from_user(call, request, context).await?;
+        if result.len() > BODY_LEN_MAX {
+            let text = format!(
+                "{}.{}: a result of {} bytes, of which a user gets at most {BODY_LEN_MAX}",
+                call.interface,
+                call.function,
+                result.len()
+            );
+            return Err(CallError::new(ErrorKind::TooLarge, text));
+        }
         let body = match body {
             None => Vec::new(),
             Some(body) => whole(body).await?,

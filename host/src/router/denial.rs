@@ -22,14 +22,21 @@ impl Denial {
         self
     }
 
-    pub(crate) fn no_link(caller: &Party, interface: &str, link_name: &str) -> Self {
+    /// `callee`: whom the caller should be linked to, where there is one choice.
+    pub(crate) fn no_link(
+        caller: &Party,
+        callee: Option<&EntityId>,
+        interface: &str,
+        link_name: &str,
+    ) -> Self {
         let name = if link_name == DEFAULT_LINK_NAME {
             String::new()
         } else {
             format!(" --name {link_name}")
         };
+        let callee = callee.map_or("CALLEE", EntityId::as_str);
         Self::new(format!("no link from {caller} to {interface} (link {link_name:?})"))
-            .with_next(format!("wattle link put {} PROVIDER {interface}{name}", caller.id))
+            .with_next(format!("wattle link put {} {callee} {interface}{name}", caller.id))
     }
 
     pub(crate) fn no_such_number(provider: &EntityId, number: u32) -> Self {

@@ -191,6 +191,7 @@ impl Router {
             id: head.id,
             deadline: Instant::now() + Duration::from_millis(head.deadline_ms.into()),
             trace: head.trace.as_deref().map(Into::into),
+            depth: head.depth,
         };
         self.carry_here(&edge, &head.interface, &head.function, request, &context).await
     }
@@ -224,6 +225,7 @@ fn head(
         interface: Cow::Borrowed(interface),
         function: Cow::Borrowed(function),
         deadline_ms: u32::try_from(left).unwrap_or(u32::MAX),
+        depth: context.depth,
         trace: context.trace.as_deref().map(Cow::Borrowed),
     };
     Ok(codec::encode(&head).into())

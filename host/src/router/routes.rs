@@ -49,6 +49,17 @@ impl Routes {
         candidates().find(names).or_else(|| candidates().next()).cloned()
     }
 
+    /// Whom `caller` could be linked to on an interface: the one of its account that exports it, if there is one.
+    pub(super) fn callee_for(&self, caller: &Party, interface: &str) -> Option<&EntityId> {
+        let exporters = self.known.values().filter(|known| {
+            known.party.id != caller.id
+                && known.party.identity.account == caller.identity.account
+                && known.exports.iter().any(|export| export.as_str() == interface)
+        });
+        let mut exporters = exporters.map(|known| &known.party.id);
+        exporters.next().filter(|_| exporters.next().is_none())
+    }
+
     /// The link with this number.
     pub(super) fn edge_of_provider(&self, number: u32) -> Option<Arc<Edge>> {
         self.by_number.get(&number).cloned()

@@ -30,13 +30,13 @@ pub(super) type Head = Result<http::Response<HyperOutgoingBody>, ErrorCode>;
 
 /// A guest's `handle` under way, and what comes of it. Dropping it ends the instance and frees its place.
 pub(super) struct Exchange {
-    guest: Option<Guest>,
+    guest: Option<Guest<()>>,
     _pass: Pass,
     deadline: Instant,
 }
 
 impl Exchange {
-    pub(super) fn new(guest: Guest, pass: Pass, deadline: Instant) -> Self {
+    pub(super) fn new(guest: Guest<()>, pass: Pass, deadline: Instant) -> Self {
         Self { guest: Some(guest), _pass: pass, deadline }
     }
 
