@@ -11,8 +11,16 @@ pub enum Guest {
     Hello,
     /// The example that counts.
     Counter,
+    /// The example that asks [`Guest::PriceList`] what things cost.
+    Shop,
+    /// The example that knows what things cost.
+    PriceList,
     /// A route for everything that a test wants an actor to do (`testing/guests`).
     Kit,
+    /// Answers HTTP by calling [`Guest::Back`].
+    Front,
+    /// Answers other actors over an interface of the tests' own.
+    Back,
 }
 
 impl Guest {
@@ -21,7 +29,11 @@ impl Guest {
         match self {
             Self::Hello => "http-hello",
             Self::Counter => "keyvalue-counter",
+            Self::Shop => "shop",
+            Self::PriceList => "price-list",
             Self::Kit => "kit",
+            Self::Front => "front",
+            Self::Back => "back",
         }
     }
 
@@ -31,8 +43,8 @@ impl Guest {
     /// If it was not built.
     pub fn component(self) -> Vec<u8> {
         let folder = match self {
-            Self::Hello | Self::Counter => "../examples",
-            Self::Kit => "guests",
+            Self::Hello | Self::Counter | Self::Shop | Self::PriceList => "../examples",
+            Self::Kit | Self::Front | Self::Back => "guests",
         };
         let name = self.name();
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))

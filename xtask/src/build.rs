@@ -6,9 +6,12 @@ use anyhow::{Context as _, Result};
 
 use crate::repository::{Repository, run, step};
 
-/// Packages of guests: the examples, and what the tests run.
+/// Packages of guests: the examples that answer alone, and what the tests run.
 pub(crate) const EXAMPLES: [&str; 2] = ["examples/http-hello", "examples/keyvalue-counter"];
-const TEST_GUESTS: [&str; 1] = ["testing/guests/kit"];
+/// Two that only make sense together, which demo and benchmark have no use for.
+const PAIR: [&str; 2] = ["examples/shop", "examples/price-list"];
+const TEST_GUESTS: [&str; 3] =
+    ["testing/guests/kit", "testing/guests/front", "testing/guests/back"];
 
 /// The whole workspace. Always all of it: with part of it, cargo would choose other features and build the heavy crates twice.
 pub(crate) fn workspace(repository: &Repository) -> Result<()> {
@@ -24,6 +27,7 @@ pub(crate) fn examples(repository: &Repository) -> Result<()> {
 /// Everything that the tests run as components.
 pub(crate) fn all_guests(repository: &Repository) -> Result<()> {
     guests(repository, &EXAMPLES)?;
+    guests(repository, &PAIR)?;
     guests(repository, &TEST_GUESTS)
 }
 

@@ -25,9 +25,14 @@ struct Street {
 
 /// A neighbour with 20 % of its peak, and how it fares alone; and a kit that will misbehave.
 async fn street() -> Street {
+    street_with(Guest::Kit).await
+}
+
+/// The same with another villain.
+async fn street_with(villain: Guest) -> Street {
     let lattice = Lattice::start_alone().await;
     let neighbour = lattice.serve(Guest::Hello, "neighbour").await;
-    lattice.actor_with(Guest::Kit, "villain", &["--deadline", "3s"]).await;
+    lattice.actor_with(villain, "villain", &["--deadline", "3s"]).await;
     let villain = lattice.expose("villain").await;
     let peak = Load::new(&neighbour, "/", 32).closed(PEAK_TIME).await;
     let rate = peak.goodput(PEAK_TIME) * 0.2;
@@ -116,6 +121,16 @@ async fn an_actor_that_floods_a_provider_is_cut_at_its_deadline() {
     let (neighbour, villains) = street.beside("/flood", 2).await;
     street.assert_unnoticed(&neighbour, "a flood");
     assert_all_failed(&villains, &[504]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn actors_that_carry_much_to_each_other_hold_up_nobody() {
+    let street = street_with(Guest::Front).await;
+    street.lattice.actor(Guest::Back, "back").await;
+    street.lattice.link("villain", "back", "wattle-test:chain/pricing", &[]).await;
+    let (neighbour, villains) = street.beside("/bytes?count=800000", 8).await;
+    street.assert_unnoticed(&neighbour, "values of 32 MB");
+    assert!(villains.0.iter().any(|shot| shot.status == Some(200)), "{villains}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! What Wattle promises, shown on real processes: each test has a lattice of its own in a temporary folder.
 
+mod bridge;
 mod commands;
 mod denials;
 mod faults;
