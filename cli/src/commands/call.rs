@@ -19,16 +19,17 @@ use crate::{
 /// Part of `--timeout` that is kept for the way there and back: what is left is the call's deadline.
 const WAY_MS: u128 = 500;
 
-/// Call an actor over HTTP, or any function of an actor or provider
+/// Call an actor over HTTP, or any function that it exports
 ///
 /// An HTTP answer goes to stdout as it came; with -o json it is {"status", "headers", "body"}. Other functions take their
-/// parameters as a JSON object by WIT names and answer with JSON; bytes are text, or {"base64": "…"} where they are not UTF-8.
+/// parameters as a JSON object by WIT names and answer with JSON: bytes are text, or {"base64": "…"} where they are not UTF-8;
+/// variants are "case" or {"case": value}, results {"Ok": value} or {"Err": value}, flags ["name", …].
 /// Exits with 1 if the HTTP status is 400 or above, or if the function answered with an error.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   wattle call counter /hits
   wattle call shop POST /orders --data @order.json -H 'content-type: application/json'
-  wattle call kv wasi:keyvalue/store.get '{\"bucket\": \"default\", \"key\": \"x\"}'")]
+  wattle call shop acme:shop/pricing.quote '{\"name\": \"tea\", \"count\": 3}'")]
 pub(crate) struct CallArgs {
     /// The id of what is called
     id: EntityId,
@@ -111,7 +112,7 @@ fn function<'a>(operation: &'a str, params: &'a str) -> Result<What<'a>, String>
     match split {
         Some((interface, function)) => Ok(What::Function { interface, function, params }),
         None => Err(format!(
-            "{operation:?} is neither a path (/…) nor a function (wasi:keyvalue/store.get)"
+            "{operation:?} is neither a path (/…) nor a function (acme:shop/pricing.quote)"
         )),
     }
 }
