@@ -226,6 +226,26 @@ async fn actors_that_call_each_other_in_circles_end_at_a_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn actors_on_two_hosts_call_each_other_and_their_circles_end_at_the_same_limit() {
+    const ECHO: &str = "wattle-test:chain/echo";
+    let lattice = Lattice::start().await;
+    let _second = lattice.neighbour("second").await;
+    lattice.actor(Guest::Back, "back").await;
+    lattice.actor_on("second", Guest::Back, "mirror", &[]).await;
+    lattice.link("back", "mirror", ECHO, &[]).await;
+    lattice.link("mirror", "back", ECHO, &[]).await;
+    let front = lattice.serve(Guest::Front, "front").await;
+    lattice.link("front", "back", ECHO, &[]).await;
+    lattice.link("front", "mirror", PRICING, &[]).await;
+    assert_quoted(&front, "/quote?items=a,b").await;
+    let deepest = front.get("/again?times=14").await;
+    assert_eq!((deepest.status, deepest.text().trim()), (200, "14"));
+    assert_eq!(front.get("/again?times=15").await.status, 500);
+    let log = lattice.log().await;
+    assert!(log.contains("went through 16 actors"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_interface_with_resources_fails_the_start_by_name() {
     let lattice = Lattice::start().await;
     let component = wat::parse_str(
