@@ -128,8 +128,8 @@ async fn actors_that_carry_much_to_each_other_hold_up_nobody() {
     let street = street_with(Guest::Front).await;
     street.lattice.actor(Guest::Back, "back").await;
     street.lattice.link("villain", "back", "wattle-test:chain/pricing", &[]).await;
-    let (neighbour, villains) = street.beside("/bytes?count=800000", 8).await;
-    street.assert_unnoticed(&neighbour, "values of 32 MB");
+    let (neighbour, villains) = street.beside("/bytes?count=300000", 8).await;
+    street.assert_unnoticed(&neighbour, "values of 12 MB");
     assert!(villains.0.iter().any(|shot| shot.status == Some(200)), "{villains}");
 }
 
