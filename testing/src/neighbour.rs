@@ -5,7 +5,7 @@ use std::{fs::File, path::PathBuf, process::Stdio, time::Duration};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::{Lattice, Process, Said, eventually, programs::program};
+use crate::{Lattice, Process, Proxy, Said, eventually, programs::program};
 
 /// How long a host may take until it answers commands.
 const START_MAX: Duration = Duration::from_secs(15);
@@ -25,14 +25,36 @@ pub struct Neighbour {
 impl Lattice {
     /// Admits a further host, as `wattle host` says how, and starts it.
     pub async fn neighbour(&self, name: &str) -> Neighbour {
+        self.neighbour_at(name, None).await
+    }
+
+    /// The same, with a line of its own to NATS.
+    pub async fn neighbour_behind(&self, name: &str, proxy: &Proxy) -> Neighbour {
+        self.neighbour_at(name, Some(proxy.address())).await
+    }
+
+    /// Where the lattice's NATS listens, as `host:port`.
+    pub fn nats_address(&self) -> String {
+        let file = self.file();
+        let url = file["nats"]["url"].as_str().expect("an address of NATS").to_owned();
+        url.rsplit(['/', '@']).next().expect("rsplit gives one at least").to_owned()
+    }
+
+    async fn neighbour_at(&self, name: &str, address: Option<&str>) -> Neighbour {
         let folder = tempfile::Builder::new().prefix("wattle-test-").tempdir();
         let file = self.file();
         let nats = &file["nats"];
         let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
         let (user, password, url) =
             (text(&nats["user"]), text(&nats["password"]), text(&nats["url"]));
-        let server = url.strip_prefix("nats://").expect("an address of NATS");
-        let login = if user.is_empty() { user } else { format!("{user}:{password}@") };
+        // A login may stand in the address.
+        let own = url.trim_start_matches("nats://").rsplit_once('@').map(|(login, _)| login);
+        let login = match own {
+            Some(login) => format!("{login}@"),
+            None if user.is_empty() => String::new(),
+            None => format!("{user}:{password}@"),
+        };
+        let server = address.map_or_else(|| self.nats_address(), str::to_owned);
         let mut neighbour = Neighbour {
             name: name.to_owned(),
             key: String::new(),

@@ -12,6 +12,7 @@ mod engine;
 mod guest;
 mod keyvalue;
 mod native;
+mod nats;
 mod serve;
 
 use serve::Runtime;
@@ -21,8 +22,8 @@ use serve::Runtime;
 struct Arguments {
     /// What to do.
     what: What,
-    /// Where to listen.
-    #[arg(long)]
+    /// Where to listen; the echo listens to NATS alone.
+    #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
     /// How threads and connections meet.
     #[arg(long, default_value = "lanes")]
@@ -33,6 +34,9 @@ struct Arguments {
     /// Redis, for those that count.
     #[arg(long)]
     redis: Option<String>,
+    /// NATS, for those that meet there.
+    #[arg(long)]
+    nats: Option<String>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -43,6 +47,10 @@ enum What {
     Component,
     /// hyper and a Redis client.
     Redis,
+    /// hyper, and NATS to the echo.
+    Nats,
+    /// Answers what comes over NATS.
+    Echo,
 }
 
 fn main() -> Result<()> {
@@ -54,6 +62,11 @@ fn main() -> Result<()> {
             let url = arguments.redis.context("--redis is missing")?;
             serve::run(listen, runtime, native::Counter::new(&url)?)
         }
+        What::Nats => {
+            let url = arguments.nats.context("--nats is missing")?;
+            serve::run(listen, runtime, nats::Asker::new(url))
+        }
+        What::Echo => nats::echo(&arguments.nats.context("--nats is missing")?),
         What::Component => {
             let component = arguments.component.context("--component is missing")?;
             serve::run(listen, runtime, guest::Guests::new(&component, arguments.redis.as_deref())?)

@@ -24,6 +24,9 @@ use wrk::Wrk;
 /// One client that waits for each answer, and enough of them to keep every core busy.
 const CONNECTIONS: [u32; 2] = [1, 64];
 
+/// The letters of all rows.
+const ALL: [&str; 9] = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+
 struct Options {
     json: Option<PathBuf>,
     rounds: u32,
@@ -33,7 +36,7 @@ struct Options {
 
 impl Options {
     fn parse(arguments: &[String]) -> Result<Self> {
-        let mut options = Self { json: None, rounds: 5, seconds: 4, only: "abcefh".to_owned() };
+        let mut options = Self { json: None, rounds: 5, seconds: 4, only: ALL.concat() };
         let mut arguments = arguments.iter();
         while let Some(name) = arguments.next() {
             let value = arguments.next().with_context(|| format!("{name} needs a value"))?;
@@ -61,7 +64,7 @@ pub(crate) fn run(repository: &Repository, arguments: &[String]) -> Result<ExitC
     let field = Field::start(repository, &folder, &options.only)?;
     let rows = measure(repository, &folder, &field.contestants, &options)?;
     drop(field);
-    let everything = ["a", "b", "c", "e", "f", "h"].iter().all(|id| options.only.contains(id));
+    let everything = ALL.iter().all(|id| options.only.contains(id));
     let starts = everything.then(|| first_call::measure(repository, &folder)).transpose()?;
     let report = report::Report::new(rows, starts, options.rounds, options.seconds);
     print!("\n{}", report.table());

@@ -2,13 +2,17 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
-use crate::repository::{Repository, output, run};
+use crate::repository::{Repository, output, poll, run};
+
+/// A host answers commands within this time.
+const HOST_START_MAX: Duration = Duration::from_secs(20);
 
 /// A running lattice; stopped when this is dropped.
 pub(crate) struct Lattice<'a> {
@@ -60,6 +64,47 @@ impl<'a> Lattice<'a> {
         &self.folder
     }
 
+    /// A further host in `folder`, admitted as `wattle host` says how; it ends with the child.
+    pub(crate) fn second_host(&self, folder: &Path, name: &str) -> Result<Child> {
+        std::fs::create_dir_all(folder)?;
+        let file = std::fs::read_to_string(self.folder.join("lattice.json"))?;
+        let file: Value = serde_json::from_str(&file)?;
+        let operator = file["operator"].as_str().context("lattice.json names no operator")?;
+        let nats = nats_url(&file)?;
+        let host = |arguments: &[&str]| -> Result<Command> {
+            let mut command = self.repository.command(self.repository.binary("wattle")?);
+            command.env("WATTLE_DIR", folder.join(".wattle")).current_dir(folder);
+            command.args(["host", "--nats-url", &nats, "--trust", operator, "--name", name]);
+            command.args(arguments).stdin(Stdio::null());
+            Ok(command)
+        };
+        let refused = String::from_utf8(host(&[])?.output()?.stderr)?;
+        let mut words = refused.split(|c: char| !c.is_ascii_alphanumeric());
+        let key = words.find(|word| word.len() == 56 && word.starts_with('N'));
+        let key = key.with_context(|| format!("wattle host names no key: {refused}"))?;
+        let token = folder.join("host.jwt").to_string_lossy().into_owned();
+        self.tell(&["claims", "sign", "host", key, "--name", name, "--out", &token])?;
+        let log = std::fs::File::create(folder.join("host.log"))?;
+        let child = host(&["--token", &token])?.stdout(Stdio::null()).stderr(log).spawn()?;
+        poll(&format!("host {name}"), HOST_START_MAX, || {
+            Ok(self.tell(&["get", "inventory", "--host", key]).ok())
+        })?;
+        Ok(child)
+    }
+
+    /// The lattice's NATS, with user and password.
+    pub(crate) fn nats_url(&self) -> Result<String> {
+        let file = std::fs::read_to_string(self.folder.join("lattice.json"))?;
+        nats_url(&serde_json::from_str(&file)?)
+    }
+
+    /// The process of the lattice's nats-server.
+    pub(crate) fn nats_process(&self) -> Result<(String, u32)> {
+        let file = std::fs::read_to_string(self.folder.join("lattice.json"))?;
+        let pid = serde_json::from_str::<Value>(&file)?["nats_pid"].as_u64();
+        Ok(("nats-server".to_owned(), u32::try_from(pid.context("no nats-server of its own")?)?))
+    }
+
     /// Process ids of the host and of each provider, by name.
     pub(crate) fn processes(&self) -> Result<Vec<(String, u32)>> {
         let file = std::fs::read_to_string(self.folder.join("lattice.json"))?;
@@ -73,6 +118,13 @@ impl<'a> Lattice<'a> {
         });
         Ok([("host".to_owned(), u32::try_from(host)?)].into_iter().chain(providers).collect())
     }
+}
+
+fn nats_url(file: &Value) -> Result<String> {
+    let of =
+        |name: &str| file["nats"][name].as_str().with_context(|| format!("NATS has no {name}"));
+    let server = of("url")?.trim_start_matches("nats://");
+    Ok(format!("nats://{}:{}@{server}", of("user")?, of("password")?))
 }
 
 /// An inventory is printed alone or in a list of one per host.

@@ -28,7 +28,7 @@ use crate::{
 
 /// The most bytes of a request's head between two hosts.
 const HEAD_LEN_MAX: usize = 4 * 1024;
-/// A host that could not be reached is asked last for so long.
+/// A host that could not be reached is asked last for so long; then one call tries it, while others still go elsewhere.
 const SHUNNED: Duration = Duration::from_secs(1);
 /// For how long a host is asked again that is there and not ready, and how long between: it may be about to learn what it lacks.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -74,14 +74,19 @@ impl Elsewhere {
         tried: &[&HostKey],
     ) -> Option<&'a HostKey> {
         let now = Instant::now();
-        let shunned = self.shunned.lock();
+        let mut shunned = self.shunned.lock();
         let is_shunned = |host: &HostKey| shunned.get(host).is_some_and(|until| now < *until);
         let left: Vec<&HostKey> = hosts.iter().filter(|host| !tried.contains(host)).collect();
         let fit: Vec<&HostKey> = left.iter().copied().filter(|host| !is_shunned(host)).collect();
         let from = if fit.is_empty() { left } else { fit };
         let mut rng = rand::rng();
         let two = [from.choose(&mut rng), from.choose(&mut rng)];
-        two.into_iter().flatten().copied().min_by_key(|host| sessions.in_flight(host))
+        let picked =
+            two.into_iter().flatten().copied().min_by_key(|host| sessions.in_flight(host))?;
+        if let Some(until) = shunned.get_mut(picked) {
+            *until = now + SHUNNED;
+        }
+        Some(picked)
     }
 
     fn shun(&self, host: &HostKey) {
@@ -155,7 +160,12 @@ impl Router {
                     tried.push(host);
                     last = Some(Attempt::NotReady(error));
                 }
-                answer => return answer,
+                answer => {
+                    if matches!(&answer, Err(error) if error.kind == ErrorKind::Interrupted) {
+                        self.elsewhere.shun(host);
+                    }
+                    return answer;
+                }
             }
         }
     }

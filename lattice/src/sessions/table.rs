@@ -54,11 +54,14 @@ struct State {
     slots: HashMap<SessionId, Slot>,
     /// Sessions for calls of this host.
     to: HashMap<HostKey, Arc<Session>>,
-    /// One task at a time makes a session to a host.
-    making: HashMap<HostKey, Arc<AsyncMutex<()>>>,
+    /// One task at a time makes a session to a host; it notes when it could not.
+    making: HashMap<HostKey, Making>,
     /// Sessions that were agreed to and not confirmed, the oldest first.
     agreed: VecDeque<(Instant, SessionId)>,
 }
+
+/// When a session could not be made the last time.
+type Making = Arc<AsyncMutex<Option<Instant>>>;
 
 enum Slot {
     /// This side asked; what comes for it goes here.

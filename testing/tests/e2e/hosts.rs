@@ -120,6 +120,31 @@ async fn bodies_stream_between_hosts() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_reader_slows_no_other_stream_and_a_cut_one_is_not_mistaken_for_a_whole_one() {
+    const BYTES: u64 = 20_000_000;
+    let lattice = Lattice::start().await;
+    let second = lattice.neighbour("second").await;
+    lattice.actor_on("second", Guest::Kit, "kit", &["--deadline", "60s"]).await;
+    let kit = lattice.expose_with("kit", &["timeout_ms=60000"]).await;
+    let mut slow = kit.connect().await;
+    slow.send_head("GET", "/source?bytes=1000000000", &[], 0).await.expect("sent");
+    assert_eq!(slow.head().await.expect("a head").status, 200);
+    slow.chunk().await.expect("the body goes on").expect("it is long");
+    for _ in 0..3 {
+        assert_eq!(download(&kit, BYTES).await, expected(BYTES), "beside it");
+    }
+    second.process().kill();
+    let ended = loop {
+        match slow.chunk().await {
+            Ok(Some(_)) => {}
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+    };
+    assert!(ended.is_err(), "it ended as if it were whole");
+}
+
 /// A kit on two other hosts, served by the first.
 async fn shared_work(lattice: &Lattice) -> (Site, Neighbour, Neighbour) {
     let (second, third) = (lattice.neighbour("second").await, lattice.neighbour("third").await);

@@ -9,6 +9,7 @@ mod hosts;
 mod limits;
 mod nats;
 mod overload;
+mod partitions;
 mod redis;
 mod serving;
 mod small_machine;

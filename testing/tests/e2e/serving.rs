@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use wattle_testing::{
-    Guest, HTTP, KEY_VALUE, Lattice, Process, Redis, eventually, free_port, http,
+    Guest, HTTP, KEY_VALUE, Lattice, Process, Redis, Turn, eventually, free_port, http,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,6 +132,35 @@ async fn an_actor_reads_its_config_and_writes_its_log() {
         said.stdout.contains("a-line-of-mine").then_some(())
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_is_read_where_it_is_used_and_shown_and_sent_nowhere() {
+    const SECRET: &str = "correct-horse-battery-staple";
+    let lattice = Lattice::prepare(Turn::shared().await);
+    let folder = lattice.path().join("secrets");
+    std::fs::create_dir(&folder).expect("a folder");
+    std::fs::write(folder.join("db-password"), format!("{SECRET}\n")).expect("a file");
+    lattice.up(&["--secrets-dir", &folder.to_string_lossy()]).await;
+    let plain = lattice.wattle(&["config", "put", "db", &format!("password={SECRET}")]).await;
+    plain.code(2).naming(&["--secret"]);
+    lattice.wattle(&["config", "put", "db", "--secret", "password=db-password"]).await.ok();
+    lattice.actor_with(Guest::Kit, "kit", &["--config", "db"]).await;
+    let kit = lattice.expose("kit").await;
+    assert_eq!(kit.get("/config?key=password").await.text(), SECRET);
+    for command in [&["config", "get", "db"][..], &["get", "inventory", "-o", "json"], &["logs"]] {
+        let said = lattice.wattle(command).await.ok();
+        assert!(!said.mentions(SECRET), "{said}");
+    }
+    lattice.wattle(&["config", "put", "other", "--secret", "password=missing"]).await.ok();
+    let signed = lattice.path().join("kit.wasm").to_string_lossy().into_owned();
+    let start = ["start", "actor", &signed, "--id", "second", "--config", "other"];
+    lattice.wattle(&start).await.code(4).naming(&["missing", "--secrets-dir"]);
+    let kept = std::fs::read_dir(lattice.project().join("host/state/records")).expect("records");
+    for file in kept {
+        let text = std::fs::read_to_string(file.expect("a file").path()).expect("a record");
+        assert!(!text.contains(SECRET));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

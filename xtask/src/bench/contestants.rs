@@ -1,5 +1,7 @@
 //! Who is measured: Wattle, and one process that does the same.
 
+mod apart;
+
 use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
@@ -32,7 +34,7 @@ pub(crate) struct Contestant {
 /// All of them, and what keeps them alive.
 pub(crate) struct Field<'a> {
     pub(crate) contestants: Vec<Contestant>,
-    _lattice: Option<Lattice<'a>>,
+    _lattices: Vec<Lattice<'a>>,
     _children: Vec<Running>,
 }
 
@@ -84,16 +86,31 @@ impl<'a> Field<'a> {
                 contestants.push(Contestant { id: twin.id, variant: runtime, url, processes });
             }
         }
-        let lattice = if only.contains(['c', 'e']) {
-            let lattice = Lattice::in_folder(repository, folder);
-            let found = start_wattle(repository, &lattice, &redis_url, redis_process)?;
-            contestants.extend(found.into_iter().filter(|found| only.contains(found.id)));
-            Some(lattice)
-        } else {
-            None
-        };
+        let mut lattices = Vec::new();
+        for name in ["together", "apart"] {
+            std::fs::create_dir_all(folder.join(name))?;
+        }
+        if only.contains(['c', 'e']) {
+            let lattice = Lattice::in_folder(repository, &folder.join("together"));
+            contestants.extend(start_wattle(
+                repository,
+                &lattice,
+                &redis_url,
+                redis_process.clone(),
+            )?);
+            lattices.push(lattice);
+        }
+        if only.contains(['d', 'g', 'i']) {
+            let lattice = Lattice::in_folder(repository, &folder.join("apart"));
+            lattice.tell(&["up", "-d"])?;
+            let apart = apart::start(repository, &lattice, folder, &redis_url, redis_process)?;
+            contestants.extend(apart.contestants);
+            children.extend(apart.children);
+            lattices.push(lattice);
+        }
+        contestants.retain(|contestant| only.contains(contestant.id));
         contestants.sort_by_key(|contestant| contestant.id);
-        Ok(Self { contestants, _lattice: lattice, _children: children })
+        Ok(Self { contestants, _lattices: lattices, _children: children })
     }
 }
 

@@ -11,13 +11,16 @@ use super::{
 };
 
 /// What each letter stands for.
-const TITLES: [(&str, &str); 6] = [
+const TITLES: [(&str, &str); 9] = [
     ("a", "bare hyper"),
     ("b", "one process: hyper and the component in wasmtime"),
     ("c", "**Wattle**: http-server, host"),
+    ("d", "**Wattle** on two hosts: http-server and host, NATS, host with the actor"),
     ("e", "**Wattle**: http-server, host, keyvalue-redis, on Redis"),
     ("f", "one process: hyper, the component and a Redis client"),
+    ("g", "two processes: hyper, NATS, an answer without Wasm"),
     ("h", "hyper and a Redis client"),
+    ("i", "**Wattle** on two hosts: `e` with keyvalue-redis on the other host"),
 ];
 
 /// Everything that was measured.
@@ -75,6 +78,12 @@ impl Report {
                 (of("e", 64, rps), of("f", 64, rps)),
                 0.6,
                 "≥ 0.60",
+            ),
+            at_least(
+                "d / g, requests/s at 64",
+                (of("d", 64, rps), of("g", 64, rps)),
+                0.4,
+                "≥ 0.40",
             ),
             at_most("c / b, p50 at 1", (of("c", 1, p50), of("b", 1, p50)), 2.0, "≤ 2.00"),
         ]

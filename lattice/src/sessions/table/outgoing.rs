@@ -1,15 +1,15 @@
 //! Sessions for this host's own calls.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
-use tokio::{
-    sync::{Mutex as AsyncMutex, mpsc},
-    time::timeout,
-};
+use tokio::{sync::mpsc, time::timeout};
 use wattle_core::{CallError, ErrorKind, HostKey, SessionId, Subject};
 
-use super::{Heard, Slot, Table};
+use super::{Heard, Making, Slot, Table};
 use crate::sessions::{
     Identity, Refused,
     envelope::{Header, Kind, untagged_payload},
@@ -33,8 +33,12 @@ impl<I: Identity> Table<I> {
         {
             return Ok(session);
         }
-        let making = self.making(host);
-        let _one = making.lock().await;
+        let (asked, making) = (Instant::now(), self.making(host));
+        let mut failed = making.lock().await;
+        // Whoever waited meanwhile need not find out once more.
+        if failed.is_some_and(|failed| failed > asked) {
+            return Err(unavailable(host, "it could not be reached a moment ago"));
+        }
         if let Some(session) = self.known(host)
             && session.is_there().await
         {
@@ -43,14 +47,16 @@ impl<I: Identity> Table<I> {
         if !self.lattice.is_connected() {
             return Err(unavailable(host, "there is no connection to NATS"));
         }
-        self.make(host).await
+        let made = self.make(host).await;
+        *failed = made.is_err().then(Instant::now);
+        made
     }
 
     fn known(&self, host: &HostKey) -> Option<Arc<Session>> {
         self.state.lock().to.get(host).cloned()
     }
 
-    fn making(&self, host: &HostKey) -> Arc<AsyncMutex<()>> {
+    fn making(&self, host: &HostKey) -> Making {
         Arc::clone(self.state.lock().making.entry(host.clone()).or_default())
     }
 
