@@ -46,7 +46,9 @@ impl Context {
 pub(crate) fn run(cli: Cli, output: Output) -> anyhow::Result<Exit> {
     let context = Context { global: cli.global, output };
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2) // the host brings its own threads for calls; these carry control traffic
+        // The host brings its own threads for calls; this one carries what goes over NATS. A second one made calls between hosts
+        // slower by a fifth: the two woke each other.
+        .worker_threads(1)
         .enable_all()
         .build()
         .context("start the runtime")?;

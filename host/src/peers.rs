@@ -2,31 +2,32 @@
 
 use std::{
     future::Future,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Arc, Weak},
 };
 
 use bytes::Bytes;
-use tokio::task::AbortHandle;
+use tokio::runtime::Handle;
 use wattle_claims::{Body, Draft, Issuer, Signed, Verified};
 use wattle_core::{CallError, ErrorKind, HostKey};
 use wattle_lattice::{Identity, Refused};
 use wattle_wire::{Handler, Reply, Request};
 
-use crate::{control::Control, lanes::Lanes, router::Router};
+use crate::{control::Control, lanes::Lanes};
 
 /// A host as a member of its lattice.
 pub(crate) struct Member {
     host: HostKey,
     control: Weak<Control>,
-    calls: Arc<AtomicUsize>,
+    lanes: Arc<Lanes>,
 }
 
 impl Member {
     pub(crate) fn new(control: &Arc<Control>) -> Self {
-        Self { host: control.host.clone(), control: Arc::downgrade(control), calls: Arc::default() }
+        Self {
+            host: control.host.clone(),
+            control: Arc::downgrade(control),
+            lanes: control.lanes.clone(),
+        }
     }
 }
 
@@ -54,11 +55,11 @@ impl Identity for Member {
     }
 
     fn handler(&self, peer: &HostKey) -> Arc<Peer> {
-        Arc::new(Peer {
-            peer: peer.clone(),
-            control: self.control.clone(),
-            calls: Arc::clone(&self.calls),
-        })
+        Arc::new(Peer { peer: peer.clone(), control: self.control.clone() })
+    }
+
+    fn runtime(&self, lane: usize) -> Handle {
+        self.lanes.handle(lane).clone()
     }
 
     fn refused(&self, why: Refused) {
@@ -72,45 +73,21 @@ impl Identity for Member {
 pub(crate) struct Peer {
     peer: HostKey,
     control: Weak<Control>,
-    calls: Arc<AtomicUsize>,
 }
 
 impl Handler for Peer {
-    /// On a lane, as every call: each has its sockets to the providers.
+    /// On the lane of the session that it came over, as every call: each lane has its sockets to the providers.
     fn call(
         self: &Arc<Self>,
         request: Request,
     ) -> impl Future<Output = Result<Reply, CallError>> + Send + 'static {
-        let parts = self.control.upgrade().map(|control| {
-            let parts: (Arc<Router>, Arc<Lanes>) = (control.router.clone(), control.lanes.clone());
-            parts
-        });
-        let (peer, turn) = (self.peer.clone(), self.calls.fetch_add(1, Relaxed));
+        let router = self.control.upgrade().map(|control| control.router.clone());
+        let this = self.clone();
         async move {
-            let (router, lanes) = parts.ok_or_else(|| unavailable("the callee's host stops"))?;
-            let task = lanes
-                .handle(turn % lanes.count())
-                .spawn(async move { router.call_from_host(&peer, request).await });
-            let _ends_with_the_call = AbortOnDrop(task.abort_handle());
-            task.await.unwrap_or_else(|_| Err(interrupted()))
+            let gone = || CallError::new(ErrorKind::Unavailable, "the callee's host stops");
+            router.ok_or_else(gone)?.call_from_host(&this.peer, request).await
         }
     }
 
     fn control(&self, _: Bytes) {}
-}
-
-struct AbortOnDrop(AbortHandle);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-fn unavailable(why: &str) -> CallError {
-    CallError::new(ErrorKind::Unavailable, why)
-}
-
-fn interrupted() -> CallError {
-    CallError::new(ErrorKind::Interrupted, "the call's task ended without an answer")
 }

@@ -14,6 +14,7 @@ mod window;
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::runtime::Handle;
 use wattle_claims::{Body, Signed, Verified};
 use wattle_core::HostKey;
 use wattle_wire::{Handler, Limits};
@@ -36,6 +37,9 @@ pub trait Identity: Send + Sync + 'static {
 
     /// Who answers the calls of a host that proved who it is.
     fn handler(&self, peer: &HostKey) -> Arc<Self::Handler>;
+
+    /// Where the tasks of the sessions of this lane run, and the calls of their peers. Any number is a lane's.
+    fn runtime(&self, lane: usize) -> Handle;
 
     /// Something was refused. Called for each: it must be cheap.
     fn refused(&self, why: Refused);

@@ -27,7 +27,7 @@ impl Answer for Asker {
     type Lane = async_nats::Client;
 
     async fn lane(&self) -> Result<async_nats::Client> {
-        async_nats::connect(&self.url).await.context("connecting to NATS")
+        connect(&self.url).await
     }
 
     async fn answer(
@@ -40,11 +40,20 @@ impl Answer for Asker {
     }
 }
 
+/// `nats://USER:PASSWORD@HOST:PORT`.
+async fn connect(url: &str) -> Result<async_nats::Client> {
+    let (login, server) =
+        url.trim_start_matches("nats://").rsplit_once('@').context("--nats has no login")?;
+    let (user, password) = login.split_once(':').context("--nats has no password")?;
+    let options = async_nats::ConnectOptions::with_user_and_password(user.into(), password.into());
+    options.connect(server).await.context("connecting to NATS")
+}
+
 /// Answers until the process is killed. Says on stdout when it hears.
 pub(crate) fn echo(url: &str) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let nats = async_nats::connect(url).await.context("connecting to NATS")?;
+        let nats = connect(url).await?;
         let mut questions = nats.subscribe(SUBJECT).await?;
         nats.flush().await?;
         println!("listening");

@@ -14,6 +14,8 @@ use crate::{About, Body, TokenError, TokenKind, UnderAccount, body::subject_erro
 pub struct Hello {
     /// The speaker's number for the session.
     pub session: SessionId,
+    /// A number of the speaker's process: what it began as another one is over.
+    pub run: SessionId,
     /// To this the other side seals its key.
     pub curve: CurveKey,
 }

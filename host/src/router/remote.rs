@@ -23,6 +23,7 @@ use wattle_wire::{Reply, Request};
 use super::{Denial, Edge, Router};
 use crate::{
     actors::{CallContext, deadline_passed},
+    lanes::Lanes,
     peers::Member,
 };
 
@@ -122,6 +123,7 @@ impl Router {
         let Some(sessions) = self.elsewhere.sessions() else {
             return Err(CallError::new(ErrorKind::Unavailable, "this host leaves the lattice"));
         };
+        let lane = Lanes::current().unwrap_or_default();
         let patient_until = (Instant::now() + PATIENCE).min(context.deadline);
         let mut next = Some(request);
         let mut tried = Vec::new();
@@ -140,7 +142,7 @@ impl Router {
                 });
             };
             debug!(id = %context.id, caller = %edge.link.source.id, callee = %edge.link.target.id, interface, function, local = false, %host, "call");
-            let connection = match sessions.connect(host).await {
+            let connection = match sessions.connect(host, lane).await {
                 Ok(connection) => connection,
                 Err(error) => {
                     self.elsewhere.shun(host);

@@ -67,6 +67,14 @@ impl Peer {
         }
     }
 
+    /// The number of the initiator's process.
+    pub(super) fn run(&self) -> Option<SessionId> {
+        match self {
+            Self::Initiator(token) => Some(token.body.run),
+            Self::Responder(_) => None,
+        }
+    }
+
     /// The host's key.
     pub fn host(&self) -> HostKey {
         let issuer = match self {
@@ -78,9 +86,13 @@ impl Peer {
 }
 
 /// Begins a session with `to`: what to remember, and the token to send.
-pub(super) fn ask(identity: &impl Identity, to: &HostKey) -> Result<(Asked, String), Refused> {
+pub(super) fn ask(
+    identity: &impl Identity,
+    to: &HostKey,
+    run: SessionId,
+) -> Result<(Asked, String), Refused> {
     let (session, curve) = (SessionId::from_u64(rand::random()), CurvePair::generate());
-    let body = Hello { session, curve: curve.public() };
+    let body = Hello { session, run, curve: curve.public() };
     let hello = identity.sign(to.to_string(), body).ok_or(Refused::Claims)?;
     let id = hello.peek().map_err(|_| Refused::Claims)?.id;
     let curve = Arc::new(curve);

@@ -6,7 +6,7 @@ mod outgoing;
 use std::{
     collections::{HashMap, VecDeque},
     fmt,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicUsize},
     time::{Duration, Instant},
 };
 
@@ -14,7 +14,6 @@ use bytes::Bytes;
 use futures::future::join_all;
 use parking_lot::Mutex;
 use tokio::{
-    runtime::Handle,
     sync::{Mutex as AsyncMutex, Semaphore, mpsc},
     task::JoinSet,
     time::timeout,
@@ -41,8 +40,10 @@ pub(super) struct Table<I> {
     counts: Counts,
     hellos: Mutex<Hellos>,
     handshakes: Arc<Semaphore>,
-    /// Where sessions are driven, whoever asks for one.
-    runtime: Handle,
+    /// A number of this process.
+    run: SessionId,
+    /// The lane of the next session that another host begins.
+    next_lane: AtomicUsize,
     state: Mutex<State>,
     /// The tasks that take messages; they end with the table.
     tasks: Mutex<JoinSet<()>>,
@@ -52,10 +53,10 @@ pub(super) struct Table<I> {
 struct State {
     /// By this side's number.
     slots: HashMap<SessionId, Slot>,
-    /// Sessions for calls of this host.
-    to: HashMap<HostKey, Arc<Session>>,
-    /// One task at a time makes a session to a host; it notes when it could not.
-    making: HashMap<HostKey, Making>,
+    /// Sessions for calls of this host, each from one lane.
+    to: HashMap<HostKey, HashMap<usize, Arc<Session>>>,
+    /// One task of a lane at a time makes a session to a host; it notes when it could not.
+    making: HashMap<(HostKey, usize), Making>,
     /// Sessions that were agreed to and not confirmed, the oldest first.
     agreed: VecDeque<(Instant, SessionId)>,
 }
@@ -90,7 +91,8 @@ impl<I: Identity> Sessions<I> {
             counts: Counts::default(),
             hellos: Mutex::default(),
             handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
-            runtime: Handle::current(),
+            run: SessionId::from_u64(rand::random()),
+            next_lane: AtomicUsize::new(0),
             state: Mutex::default(),
             tasks: Mutex::default(),
         });
@@ -107,12 +109,12 @@ impl<I: Identity> Sessions<I> {
         Self(table)
     }
 
-    /// The connection for calls to `host`, over the session with it, which is made if there is none.
+    /// The connection for calls to `host` from this lane, over the lane's session with it, which is made if there is none.
     ///
     /// # Errors
     /// `Unavailable`: it cannot be reached.
-    pub async fn connect(&self, host: &HostKey) -> Result<Connection, CallError> {
-        Ok(self.0.session(host).await?.connection.clone())
+    pub async fn connect(&self, host: &HostKey, lane: usize) -> Result<Connection, CallError> {
+        Ok(self.0.session(host, lane).await?.connection.clone())
     }
 
     /// What was refused so far, and why.
@@ -129,7 +131,8 @@ impl<I: Identity> Sessions<I> {
     /// Calls of this host that are under way to `host`.
     pub fn in_flight(&self, host: &HostKey) -> usize {
         let state = self.0.state.lock();
-        state.to.get(host).map_or(0, |session| session.connection.in_flight())
+        let lanes = state.to.get(host).into_iter().flat_map(HashMap::values);
+        lanes.map(|session| session.connection.in_flight()).sum()
     }
 
     /// Ends the sessions with peers whose tokens do not hold any more.
@@ -175,8 +178,11 @@ impl<I: Identity> Table<I> {
     fn forget(&self, session: &Session) {
         let mut state = self.state.lock();
         state.slots.remove(&session.id);
-        if state.to.get(&session.host).is_some_and(|known| known.id == session.id) {
-            state.to.remove(&session.host);
+        if let Some(lanes) = state.to.get_mut(&session.host) {
+            lanes.retain(|_, known| known.id != session.id);
+            if lanes.is_empty() {
+                state.to.remove(&session.host);
+            }
         }
     }
 }

@@ -56,7 +56,7 @@ async fn a_host_that_is_not_there_is_said_at_once_and_nothing_ran() {
     let here = account.host(&scene).await;
     let away = account.key_of_a_host();
     let began = Instant::now();
-    let error = here.sessions.connect(&away).await.unwrap_err();
+    let error = here.sessions.connect(&away, 0).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
     assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
 }
@@ -75,7 +75,7 @@ async fn a_host_that_dies_interrupts_what_it_was_asked_within_a_second() {
     let error = soon("the call fails", waiting).await.unwrap().unwrap_err();
     assert_eq!(error.kind, ErrorKind::Interrupted, "{error}");
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
-    let error = here.sessions.connect(&key).await.unwrap_err();
+    let error = here.sessions.connect(&key, 0).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
 }
 

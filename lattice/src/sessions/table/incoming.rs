@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Weak},
+    sync::{Arc, Weak, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -182,19 +182,20 @@ impl<I: Identity> Table<I> {
         };
         let established = agreed.confirmed(&sealed)?;
         let way = self.way_back(agreed);
-        // A host that begins anew has given up what it had before.
-        let host = established.peer.host();
+        // A host that was started anew has given up what it had before.
+        let (host, run) = (established.peer.host(), established.peer.run());
         let before: Vec<_> = state
             .slots
             .values()
             .filter_map(|slot| match slot {
                 Slot::Open(session) if matches!(session.peer, Peer::Initiator(_)) => {
-                    (session.host == host).then(|| Arc::clone(session))
+                    let is_before = session.host == host && session.peer.run() != run;
+                    is_before.then(|| Arc::clone(session))
                 }
                 _ => None,
             })
             .collect();
-        let session = self.drive(established, way);
+        let session = self.drive(established, way, self.next_lane.fetch_add(1, Relaxed));
         state.slots.insert(id, Slot::Open(session));
         drop(state);
         before.iter().for_each(|session| session.connection.fail(&Closed::There));

@@ -23,23 +23,24 @@ const HEARD_MAX: usize = 4;
 const NOBODY_GRACE: Duration = Duration::from_millis(50);
 
 impl<I: Identity> Table<I> {
-    /// The session with `host`, made if there is none that lives.
+    /// The session with `host` for calls from `lane`, made if there is none that lives.
     pub(super) async fn session(
         self: &Arc<Self>,
         host: &HostKey,
+        lane: usize,
     ) -> Result<Arc<Session>, CallError> {
-        if let Some(session) = self.known(host)
+        if let Some(session) = self.known(host, lane)
             && session.is_there().await
         {
             return Ok(session);
         }
-        let (asked, making) = (Instant::now(), self.making(host));
+        let (asked, making) = (Instant::now(), self.making(host, lane));
         let mut failed = making.lock().await;
         // Whoever waited meanwhile need not find out once more.
         if failed.is_some_and(|failed| failed > asked) {
             return Err(unavailable(host, "it could not be reached a moment ago"));
         }
-        if let Some(session) = self.known(host)
+        if let Some(session) = self.known(host, lane)
             && session.is_there().await
         {
             return Ok(session);
@@ -47,21 +48,25 @@ impl<I: Identity> Table<I> {
         if !self.lattice.is_connected() {
             return Err(unavailable(host, "there is no connection to NATS"));
         }
-        let made = self.make(host).await;
+        let made = self.make(host, lane).await;
         *failed = made.is_err().then(Instant::now);
         made
     }
 
-    fn known(&self, host: &HostKey) -> Option<Arc<Session>> {
-        self.state.lock().to.get(host).cloned()
+    fn known(&self, host: &HostKey, lane: usize) -> Option<Arc<Session>> {
+        self.state.lock().to.get(host)?.get(&lane).cloned()
     }
 
-    fn making(&self, host: &HostKey) -> Making {
-        Arc::clone(self.state.lock().making.entry(host.clone()).or_default())
+    fn making(&self, host: &HostKey, lane: usize) -> Making {
+        Arc::clone(self.state.lock().making.entry((host.clone(), lane)).or_default())
     }
 
-    async fn make(self: &Arc<Self>, host: &HostKey) -> Result<Arc<Session>, CallError> {
-        let asked = handshake::ask(&self.identity, host);
+    async fn make(
+        self: &Arc<Self>,
+        host: &HostKey,
+        lane: usize,
+    ) -> Result<Arc<Session>, CallError> {
+        let asked = handshake::ask(&self.identity, host, self.run);
         let (asked, hello) =
             asked.map_err(|_| unavailable(host, "this host's own claims do not hold"))?;
         let id = asked.session();
@@ -83,7 +88,7 @@ impl<I: Identity> Table<I> {
         };
         let confirm = Header::untagged(Kind::Confirm, established.theirs).message(&sealed);
         self.send(&way, confirm).await.map_err(|error| unavailable(host, &error))?;
-        let session = self.open_to(host, established, way);
+        let session = self.open_to(host, lane, established, way);
         drop(forget);
         Ok(session)
     }
@@ -117,19 +122,25 @@ impl<I: Identity> Table<I> {
     fn open_to(
         self: &Arc<Self>,
         host: &HostKey,
+        lane: usize,
         established: Established,
         way: Way,
     ) -> Arc<Session> {
         // Under the lock, so that a session which ends at once is forgotten after it was noted.
         let mut state = self.state.lock();
-        let session = self.drive(established, way);
+        let session = self.drive(established, way, lane);
         state.slots.insert(session.id, Slot::Open(Arc::clone(&session)));
-        state.to.insert(host.clone(), Arc::clone(&session));
+        state.to.entry(host.clone()).or_default().insert(lane, Arc::clone(&session));
         session
     }
 
     /// Begins to drive a session, of either direction.
-    pub(super) fn drive(self: &Arc<Self>, established: Established, way: Way) -> Arc<Session> {
+    pub(super) fn drive(
+        self: &Arc<Self>,
+        established: Established,
+        way: Way,
+        lane: usize,
+    ) -> Arc<Session> {
         let handler = self.identity.handler(&established.peer.host());
         let table = Arc::downgrade(self);
         let ended = move |session: &Session| {
@@ -137,7 +148,8 @@ impl<I: Identity> Table<I> {
                 table.forget(session);
             }
         };
-        let _driven_there = self.runtime.enter();
+        let runtime = self.identity.runtime(lane);
+        let _driven_there = runtime.enter();
         Session::start(&self.lattice, self.settings, established, way, handler, ended)
     }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::{sync::Notify, task::JoinHandle};
+use tokio::{runtime::Handle, sync::Notify, task::JoinHandle};
 use wattle_claims::{
     AccountClaims, Audience, Body as TokenBody, Draft, HostClaims, Issuer, KeyKind, KeyPair,
     OperatorClaims, RevokedSet, Signed, Timestamp, Trust, Verified,
@@ -46,6 +46,7 @@ pub(super) struct Host {
     trust: Trust,
     audience: Audience,
     callee: Arc<Callee>,
+    runtime: Handle,
 }
 
 /// Answers, and remembers.
@@ -115,6 +116,10 @@ impl Identity for Host {
         Arc::clone(&self.callee)
     }
 
+    fn runtime(&self, _: usize) -> Handle {
+        self.runtime.clone()
+    }
+
     fn refused(&self, _: Refused) {}
 }
 
@@ -157,6 +162,7 @@ impl Account {
             trust: self.trust.clone(),
             audience: self.audience.clone(),
             callee: Arc::default(),
+            runtime: Handle::current(),
         };
         Party::start(scene, host, settings).await
     }
@@ -191,7 +197,7 @@ impl Party {
         params: &[u8],
         body: Option<Body>,
     ) -> Result<Reply, CallError> {
-        self.sessions.connect(&to.key).await?.call(request(head, params, body)).await
+        self.sessions.connect(&to.key, 0).await?.call(request(head, params, body)).await
     }
 
     pub(super) fn start_call(
@@ -200,9 +206,9 @@ impl Party {
         head: &'static str,
     ) -> JoinHandle<Result<Reply, CallError>> {
         let (sessions, key) = (self.sessions.clone(), to.key.clone());
-        tokio::spawn(
-            async move { sessions.connect(&key).await?.call(request(head, b"", None)).await },
-        )
+        tokio::spawn(async move {
+            sessions.connect(&key, 0).await?.call(request(head, b"", None)).await
+        })
     }
 
     pub(super) fn refused(&self) -> Vec<(Refused, u64)> {
