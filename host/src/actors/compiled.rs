@@ -4,11 +4,13 @@
 //! compiled anew, as if it were not there.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Read as _},
     path::{Path, PathBuf},
     time::Instant,
 };
 
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
 use wasmtime::{Engine, component::Component};
@@ -19,12 +21,18 @@ const COMPILATIONS_MAX: usize = 1;
 
 const TAG_LEN: usize = 32;
 
+/// What is read is kept for the next file up to this size: memory that is fresh costs more than reading into it.
+const BUFFER_KEPT_MAX: usize = 4 << 20;
+
 /// Turns components into compiled code, off the request path, one at a time.
 pub(crate) struct Compiler {
     engine: Engine,
+    /// Of the engine, and its version.
+    settings: u64,
     folder: PathBuf,
     key: [u8; 32],
     turns: Semaphore,
+    buffer: Mutex<Vec<u8>>,
 }
 
 /// A component ready to be linked, and where it came from.
@@ -43,7 +51,9 @@ impl Compiler {
     pub(crate) fn new(engine: Engine, folder: PathBuf, host_seed: &str) -> io::Result<Self> {
         fs::create_dir_all(&folder)?;
         let key = blake3::derive_key("wattle 1 compiled code of a host", host_seed.as_bytes());
-        Ok(Self { engine, folder, key, turns: Semaphore::new(COMPILATIONS_MAX) })
+        let turns = Semaphore::new(COMPILATIONS_MAX);
+        let settings = settings_of(&engine);
+        Ok(Self { engine, settings, folder, key, turns, buffer: Mutex::default() })
     }
 
     /// The compiled form of `component`, whose SHA-256 is `digest`: from the cache if it is there and this host made it.
@@ -92,15 +102,25 @@ impl Compiler {
 
     /// Named by everything that the code depends on: the component, the engine's version and its settings.
     fn path(&self, digest: &Digest) -> PathBuf {
-        use std::hash::{Hash, Hasher};
-        let mut settings = Blake3Hasher(blake3::Hasher::new());
-        self.engine.precompile_compatibility_hash().hash(&mut settings);
-        let settings = format!("{:016x}", settings.finish());
-        self.folder.join(format!("{}-{settings}", digest.hex()))
+        self.folder.join(format!("{}-{:016x}", digest.hex(), self.settings))
     }
 
     fn load(&self, path: &Path) -> Option<Component> {
-        let bytes = fs::read(path).ok()?;
+        let mut file = fs::File::open(path).ok()?;
+        // Another load has it: this one takes memory of its own.
+        let mut own = Vec::new();
+        let mut kept = self.buffer.try_lock();
+        let bytes = kept.as_deref_mut().unwrap_or(&mut own);
+        bytes.clear();
+        file.read_to_end(bytes).ok()?;
+        let component = self.authentic(path, bytes);
+        if bytes.capacity() > BUFFER_KEPT_MAX {
+            *bytes = Vec::new();
+        }
+        component
+    }
+
+    fn authentic(&self, path: &Path, bytes: &[u8]) -> Option<Component> {
         let (tag, code) = bytes.split_at_checked(TAG_LEN)?;
         // blake3::Hash compares in constant time.
         if blake3::keyed_hash(&self.key, code) != blake3::Hash::from_slice(tag).ok()? {
@@ -133,6 +153,13 @@ impl Compiler {
 fn told(digest: &Digest, from_cache: bool, began: Instant) {
     let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     info!(%digest, from_cache, took_us, "actor code ready");
+}
+
+fn settings_of(engine: &Engine) -> u64 {
+    use std::hash::{Hash, Hasher};
+    let mut settings = Blake3Hasher(blake3::Hasher::new());
+    engine.precompile_compatibility_hash().hash(&mut settings);
+    settings.finish()
 }
 
 /// wasmtime gives what the code depends on as something to hash, not as bytes.
