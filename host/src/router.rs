@@ -224,19 +224,22 @@ fn head(
     function: &str,
     context: &CallContext,
 ) -> Result<Bytes, CallError> {
-    let left = context.deadline.saturating_duration_since(Instant::now()).as_millis();
-    if left == 0 {
-        return Err(deadline_passed());
-    }
+    let deadline_ms = left_ms(context)?;
     let head = RequestHead {
         id: context.id,
         link,
         interface: Cow::Borrowed(interface),
         function: Cow::Borrowed(function),
-        deadline_ms: u32::try_from(left).unwrap_or(u32::MAX),
+        deadline_ms,
         trace: context.trace.as_deref().map(Cow::Borrowed),
     };
     Ok(codec::encode(&head).into())
+}
+
+/// What is left of a call's time: clocks of two processes are not compared.
+fn left_ms(context: &CallContext) -> Result<u32, CallError> {
+    let left = context.deadline.saturating_duration_since(Instant::now()).as_millis();
+    if left == 0 { Err(deadline_passed()) } else { Ok(u32::try_from(left).unwrap_or(u32::MAX)) }
 }
 
 impl Calls for Router {

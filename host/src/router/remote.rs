@@ -20,7 +20,7 @@ use wattle_core::{CallError, ErrorKind, HostKey, Locality, call::RemoteHead, cod
 use wattle_lattice::Sessions;
 use wattle_wire::{Reply, Request};
 
-use super::{Denial, Edge, Router};
+use super::{Denial, Edge, Router, left_ms};
 use crate::{
     actors::{CallContext, deadline_passed},
     lanes::Lanes,
@@ -142,7 +142,8 @@ impl Router {
                 });
             };
             debug!(id = %context.id, caller = %edge.link.source.id, callee = %edge.link.target.id, interface, function, local = false, %host, "call");
-            let connection = match sessions.connect(host, lane).await {
+            let connecting = timeout_at(context.deadline.into(), sessions.connect(host, lane));
+            let connection = match connecting.await.map_err(|_| deadline_passed())? {
                 Ok(connection) => connection,
                 Err(error) => {
                     self.elsewhere.shun(host);
@@ -227,16 +228,13 @@ fn head(
     function: &str,
     context: &CallContext,
 ) -> Result<Bytes, CallError> {
-    let left = context.deadline.saturating_duration_since(Instant::now()).as_millis();
-    if left == 0 {
-        return Err(deadline_passed());
-    }
+    let deadline_ms = left_ms(context)?;
     let head = RemoteHead {
         id: context.id,
         link: Cow::Borrowed(&edge.record),
         interface: Cow::Borrowed(interface),
         function: Cow::Borrowed(function),
-        deadline_ms: u32::try_from(left).unwrap_or(u32::MAX),
+        deadline_ms,
         depth: context.depth,
         trace: context.trace.as_deref().map(Cow::Borrowed),
     };

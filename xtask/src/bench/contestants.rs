@@ -179,27 +179,9 @@ fn start_wattle(
     lattice.tell(&["start", "provider", "keyvalue-redis"])?;
     let mut urls = Vec::new();
     for package in build::EXAMPLES {
-        let name = package.rsplit('/').next().unwrap_or(package);
-        lattice.tell(&["build", package])?;
-        let signed = build::component(repository, package)?.to_string_lossy().into_owned();
-        lattice.tell(&["start", "actor", &signed, "--id", name])?;
-        let address = format!("127.0.0.1:{}", free_port()?);
-        let setting = format!("address={address}");
-        let http = "wasi:http/incoming-handler";
-        lattice.tell(&["link", "put", "http-server", name, http, "--source", &setting])?;
-        urls.push(format!("http://{address}/hits"));
+        urls.push(serve(repository, lattice, package, &[])?);
     }
-    let contracts = "wasi:keyvalue/store,wasi:keyvalue/atomics";
-    let setting = format!("url={redis_url}");
-    lattice.tell(&[
-        "link",
-        "put",
-        "keyvalue-counter",
-        "keyvalue-redis",
-        contracts,
-        "--target",
-        &setting,
-    ])?;
+    link_to_redis(lattice, redis_url)?;
     let all = lattice.processes()?;
     let pick = |names: &[&str]| {
         all.iter().filter(|(name, _)| names.contains(&name.as_str())).cloned().collect::<Vec<_>>()
@@ -216,6 +198,31 @@ fn start_wattle(
         },
         Contestant { id: "e", variant: "", url: counter_url, processes: counter },
     ])
+}
+
+/// Builds and starts an example, with further arguments to `wattle start actor`, and serves it at a URL of its own.
+fn serve(
+    repository: &Repository,
+    lattice: &Lattice<'_>,
+    package: &str,
+    arguments: &[&str],
+) -> Result<String> {
+    let name = package.rsplit('/').next().unwrap_or(package);
+    lattice.tell(&["build", package])?;
+    let signed = build::component(repository, package)?.to_string_lossy().into_owned();
+    lattice.tell(&[&["start", "actor", &signed, "--id", name], arguments].concat())?;
+    let address = format!("127.0.0.1:{}", free_port()?);
+    let setting = format!("address={address}");
+    let http = "wasi:http/incoming-handler";
+    lattice.tell(&["link", "put", "http-server", name, http, "--source", &setting])?;
+    Ok(format!("http://{address}/hits"))
+}
+
+fn link_to_redis(lattice: &Lattice<'_>, redis_url: &str) -> Result<()> {
+    let contracts = "wasi:keyvalue/store,wasi:keyvalue/atomics";
+    let url = format!("url={redis_url}");
+    let put = ["link", "put", "keyvalue-counter", "keyvalue-redis", contracts, "--target", &url];
+    lattice.tell(&put).map(drop)
 }
 
 /// A port that was free a moment ago.

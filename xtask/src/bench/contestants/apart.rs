@@ -9,8 +9,8 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
-use super::{Contestant, RUNTIMES, Running, free_port, wait_for};
-use crate::{build, lattice::Lattice, repository::Repository};
+use super::{Contestant, RUNTIMES, Running, free_port, link_to_redis, serve, wait_for};
+use crate::{lattice::Lattice, repository::Repository};
 
 /// Those that meet over one NATS, and their processes.
 pub(super) struct Apart {
@@ -30,32 +30,14 @@ pub(super) fn start(
     let second_process = ("second host".to_owned(), second.0.id());
     lattice.tell(&["start", "provider", "http-server"])?;
     lattice.tell(&["start", "provider", "keyvalue-redis", "--host", "second"])?;
-    let mut urls = Vec::new();
-    for (package, host) in [("examples/http-hello", "second"), ("examples/keyvalue-counter", "")] {
-        let name = package.rsplit('/').next().unwrap_or(package);
-        lattice.tell(&["build", package])?;
-        let signed = build::component(repository, package)?.to_string_lossy().into_owned();
-        let mut start = vec!["start", "actor", &signed, "--id", name];
-        if !host.is_empty() {
-            start.extend(["--host", host]);
-        }
-        lattice.tell(&start)?;
-        let address = format!("127.0.0.1:{}", free_port()?);
-        let setting = format!("address={address}");
-        let http = "wasi:http/incoming-handler";
-        lattice.tell(&["link", "put", "http-server", name, http, "--source", &setting])?;
-        urls.push(format!("http://{address}/hits"));
-    }
-    let contracts = "wasi:keyvalue/store,wasi:keyvalue/atomics";
-    let url = format!("url={redis_url}");
-    let link = ["link", "put", "keyvalue-counter", "keyvalue-redis", contracts, "--target", &url];
-    lattice.tell(&link)?;
+    let hello = serve(repository, lattice, "examples/http-hello", &["--host", "second"])?;
+    let counter = serve(repository, lattice, "examples/keyvalue-counter", &[])?;
+    link_to_redis(lattice, redis_url)?;
     let mut own = lattice.processes()?;
     own.push(lattice.nats_process()?);
     own.push(second_process);
     let mut with_redis = own.clone();
     with_redis.push(redis_process);
-    let [hello, counter] = urls.try_into().map_err(|_| anyhow::anyhow!("two examples"))?;
     let mut apart = twins(repository, lattice)?;
     apart.children.push(second);
     apart.contestants.extend([
