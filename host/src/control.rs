@@ -13,7 +13,8 @@ use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tracing::{debug, info};
 use wattle_claims::{
-    Draft, Issuer, KeyPair, Right, Signed, Timestamp, TokenError, Verified, peek_kind,
+    Audience, Body, Draft, HostClaims, Issuer, KeyPair, Right, SignError, Signed, Timestamp,
+    TokenError, Verified, peek_kind,
 };
 use wattle_core::{
     HostKey, LatticeName, Name,
@@ -98,15 +99,7 @@ impl Control {
     }
 
     fn sign(&self, id: &str, outcome: Result<Outcome, Failure>) -> Option<String> {
-        let draft = Draft {
-            subject: id.to_owned(),
-            audience: self.audience()?,
-            not_before: None,
-            expires: None,
-            body: Answer { command: id.to_owned(), outcome },
-        };
-        let issuer = Issuer { key: &self.key, token: Some(&self.token) };
-        match draft.sign(issuer, self.registry.now()) {
+        match self.sign_as_host(id.to_owned(), Answer { command: id.to_owned(), outcome }) {
             Ok(answer) => Some(answer.text().to_owned()),
             Err(error) => {
                 // An id that is no id cannot be answered; whoever sent it waits for nothing.
@@ -116,9 +109,18 @@ impl Control {
         }
     }
 
-    pub(crate) fn audience(&self) -> Option<wattle_claims::Audience> {
-        let host = Signed::<wattle_claims::HostClaims>::parse(&self.token).ok()?.peek().ok()?;
-        Some(wattle_claims::Audience { lattice: Some(self.lattice_name.clone()), ..host.audience })
+    /// A token of this host's, for this lattice, with its chain.
+    pub(crate) fn sign_as_host<B: Body>(
+        &self,
+        subject: String,
+        body: B,
+    ) -> Result<Signed<B>, SignError> {
+        let own = Signed::<HostClaims>::parse(&self.token).and_then(|token| token.peek());
+        let own = own.map_err(SignError::Issuer)?;
+        let audience = Audience { lattice: Some(self.lattice_name.clone()), ..own.audience };
+        let draft = Draft { subject, audience, not_before: None, expires: None, body };
+        let issuer = Issuer { key: &self.key, token: Some(&self.token) };
+        draft.sign(issuer, self.registry.now())
     }
 
     fn authentic(&self, token: &str) -> Result<Verified<Command>, Unauthentic> {

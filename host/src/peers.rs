@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
-use wattle_claims::{Body, Draft, Issuer, Signed, Verified};
+use wattle_claims::{Body, Signed, Verified};
 use wattle_core::{CallError, ErrorKind, HostKey};
 use wattle_lattice::{Identity, Refused};
 use wattle_wire::{Handler, Reply, Request};
@@ -40,10 +40,7 @@ impl Identity for Member {
 
     fn sign<B: Body>(&self, subject: String, body: B) -> Option<Signed<B>> {
         let control = self.control.upgrade()?;
-        let audience = control.audience()?;
-        let draft = Draft { subject, audience, not_before: None, expires: None, body };
-        let issuer = Issuer { key: &control.key, token: Some(&control.token) };
-        let signed = draft.sign(issuer, control.registry.now());
+        let signed = control.sign_as_host(subject, body);
         signed.inspect_err(|error| tracing::warn!(%error, "no session")).ok()
     }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tracing::{debug, warn};
 use wattle_claims::{
-    ActorClaims, Body, Draft, Issuer, Placement, PlacementRecord, ProviderClaims, Record,
-    RecordKey, Signed, Timestamp, TokenError, TokenKind, Trust, Verified, peek_kind,
+    ActorClaims, Body, Placement, PlacementRecord, ProviderClaims, Record, RecordKey, Signed,
+    Timestamp, TokenError, TokenKind, Trust, Verified, peek_kind,
 };
 use wattle_core::EntityId;
 
@@ -85,10 +85,7 @@ pub(crate) async fn tell(control: &Control) {
     }
     let generation = known.map_or(1, |(generation, _)| generation + 1);
     let body: PlacementRecord = Record { generation, key: key.clone(), value: Some(wanted) };
-    let Some(audience) = control.audience() else { return };
-    let draft = Draft { subject: key.to_string(), audience, not_before: None, expires: None, body };
-    let issuer = Issuer { key: &control.key, token: Some(&control.token) };
-    let signed = match draft.sign(issuer, control.registry.now()) {
+    let signed = match control.sign_as_host(key.to_string(), body) {
         Ok(signed) => signed,
         Err(error) => return warn!(%error, "other hosts are not told what runs here"),
     };

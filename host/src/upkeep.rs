@@ -6,7 +6,6 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use futures::StreamExt;
 use tokio::{sync::mpsc, task::JoinSet, time::interval};
 use tracing::{debug, info, warn};
-use wattle_claims::{Draft, Issuer};
 use wattle_core::{
     beat::{BEAT_INTERVAL_MS, Beat},
     event::{CloudEvent, Event},
@@ -90,24 +89,17 @@ fn sign_beat(control: &Control) -> Option<String> {
         let in_flight = view.actors.values().map(|running| running.actor.gate.inside()).sum();
         (view.actors.len(), view.providers.len(), in_flight)
     });
-    let draft = Draft {
-        subject: control.host.to_string(),
-        audience: control.audience()?,
-        not_before: None,
-        expires: None,
-        body: Beat {
-            name: control.name.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            uptime_s: control.started.elapsed().as_secs(),
-            actors: u32::try_from(actors).unwrap_or(u32::MAX),
-            providers: u32::try_from(providers).unwrap_or(u32::MAX),
-            in_flight,
-            labels: control.labels.clone(),
-            draining: control.is_leaving(),
-        },
+    let beat = Beat {
+        name: control.name.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        uptime_s: control.started.elapsed().as_secs(),
+        actors: u32::try_from(actors).unwrap_or(u32::MAX),
+        providers: u32::try_from(providers).unwrap_or(u32::MAX),
+        in_flight,
+        labels: control.labels.clone(),
+        draining: control.is_leaving(),
     };
-    let issuer = Issuer { key: &control.key, token: Some(&control.token) };
-    let signed = draft.sign(issuer, control.registry.now());
+    let signed = control.sign_as_host(control.host.to_string(), beat);
     signed.inspect_err(|error| warn!(%error, "no beat")).ok().map(|beat| beat.text().to_owned())
 }
 

@@ -198,7 +198,7 @@ impl Session {
         Duration::from_millis(self.now_ms().saturating_sub(self.heard_ms.load(Relaxed)))
     }
 
-    async fn drive(&self, mut outlet: Outlet) {
+    async fn drive(self: &Arc<Self>, mut outlet: Outlet) {
         let mut tick = interval(self.settings.silence);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -219,18 +219,13 @@ impl Session {
     }
 
     /// What is due from time to time: whether a silent peer is still there, and a new key.
-    async fn tend(&self) {
+    async fn tend(self: &Arc<Self>) {
         self.end_if_left();
         let busy = self.connection.in_flight() > 0 || self.connection.jobs() > 0;
         if busy && self.silent_for() > self.settings.silence {
             // Beside the sending, which the question needs.
-            let connection = self.connection.clone();
-            let silence = self.settings.silence;
-            tokio::spawn(async move {
-                if connection.ping(silence).await.is_err() {
-                    connection.fail(&Closed::There);
-                }
-            });
+            let this = Arc::clone(self);
+            tokio::spawn(async move { this.probe().await });
         }
         let (time, messages) = self.sealer.lock().used();
         if time > self.settings.key_time || messages > self.settings.key_messages {

@@ -122,12 +122,6 @@ impl<I: Identity> Sessions<I> {
         self.0.counts.read()
     }
 
-    /// The peers of all sessions, and how many calls of this host are under way to each.
-    pub fn peers(&self) -> Vec<(Peer, usize)> {
-        let open = self.0.open();
-        open.iter().map(|session| (session.peer.clone(), session.connection.in_flight())).collect()
-    }
-
     /// Calls of this host that are under way to `host`.
     pub fn in_flight(&self, host: &HostKey) -> usize {
         let state = self.0.state.lock();
