@@ -271,6 +271,8 @@ impl Shared {
         let jobs = calls.drain_theirs();
         let pings = mem::take(pings);
         wakers.extend(output.clear());
+        // Before anybody is woken: who then looks for a connection must not be given this one again.
+        self.ended.send_replace(true);
         drop(state);
         drop(pings);
         wakers.into_iter().for_each(Waker::wake);
@@ -281,7 +283,6 @@ impl Shared {
             }
             job.streams.end(&Err(StreamError::Interrupted));
         }
-        self.ended.send_replace(true);
     }
 }
 
