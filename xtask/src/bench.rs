@@ -24,8 +24,10 @@ use wrk::Wrk;
 /// One client that waits for each answer, and enough of them to keep every core busy.
 const CONNECTIONS: [u32; 2] = [1, 64];
 
-/// The letters of all rows.
-const ALL: [&str; 9] = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+/// The letters of all rows, and of the starts.
+const ALL: [&str; 10] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", STARTS];
+
+const STARTS: &str = "s";
 
 struct Options {
     json: Option<PathBuf>,
@@ -65,7 +67,11 @@ pub(crate) fn run(repository: &Repository, arguments: &[String]) -> Result<ExitC
     let rows = measure(repository, &folder, &field.contestants, &options)?;
     drop(field);
     let everything = ALL.iter().all(|id| options.only.contains(id));
-    let starts = everything.then(|| first_call::measure(repository, &folder)).transpose()?;
+    let starts = options
+        .only
+        .contains(STARTS)
+        .then(|| first_call::measure(repository, &folder))
+        .transpose()?;
     let report = report::Report::new(rows, starts, options.rounds, options.seconds);
     print!("\n{}", report.table());
     if let Some(path) = &options.json {

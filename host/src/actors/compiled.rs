@@ -1,11 +1,13 @@
 //! The compiled-code cache: compiling an actor takes a second, loading what was compiled a fraction of a millisecond.
 //!
 //! What is loaded runs as native code, so every file carries a tag with a key that only this host has. A file without its tag is
-//! compiled anew, as if it were not there.
+//! compiled anew, as if it were not there. A file with its tag is mapped, not copied: its pages are read when they first run, and
+//! are the kernel's to take back.
 
 use std::{
     fs,
     io::{self, Read as _},
+    os::fd::AsRawFd as _,
     path::{Path, PathBuf},
     time::Instant,
 };
@@ -19,10 +21,10 @@ use wattle_core::Digest;
 /// Compilations at once: each uses all cores by itself (wasmtime compiles functions in parallel).
 const COMPILATIONS_MAX: usize = 1;
 
-const TAG_LEN: usize = 32;
+const TAG_LEN: u64 = 32;
 
-/// What is read is kept for the next file up to this size: memory that is fresh costs more than reading into it.
-const BUFFER_KEPT_MAX: usize = 4 << 20;
+/// What is hashed at a time: half of a small processor's second-level cache.
+const PIECE_LEN: usize = 128 << 10;
 
 /// Turns components into compiled code, off the request path, one at a time.
 pub(crate) struct Compiler {
@@ -32,7 +34,8 @@ pub(crate) struct Compiler {
     folder: PathBuf,
     key: [u8; 32],
     turns: Semaphore,
-    buffer: Mutex<Vec<u8>>,
+    /// Kept, since memory that is fresh costs more than reading into it.
+    piece: Mutex<Vec<u8>>,
 }
 
 /// A component ready to be linked, and where it came from.
@@ -53,7 +56,7 @@ impl Compiler {
         let key = blake3::derive_key("wattle 1 compiled code of a host", host_seed.as_bytes());
         let turns = Semaphore::new(COMPILATIONS_MAX);
         let settings = settings_of(&engine);
-        Ok(Self { engine, settings, folder, key, turns, buffer: Mutex::default() })
+        Ok(Self { engine, settings, folder, key, turns, piece: Mutex::new(vec![0; PIECE_LEN]) })
     }
 
     /// The compiled form of `component`, whose SHA-256 is `digest`: from the cache if it is there and this host made it.
@@ -107,31 +110,18 @@ impl Compiler {
 
     fn load(&self, path: &Path) -> Option<Component> {
         let mut file = fs::File::open(path).ok()?;
-        // Another load has it: this one takes memory of its own.
-        let mut own = Vec::new();
-        let mut kept = self.buffer.try_lock();
-        let bytes = kept.as_deref_mut().unwrap_or(&mut own);
-        bytes.clear();
-        file.read_to_end(bytes).ok()?;
-        let component = self.authentic(path, bytes);
-        if bytes.capacity() > BUFFER_KEPT_MAX {
-            *bytes = Vec::new();
-        }
-        component
-    }
-
-    fn authentic(&self, path: &Path, bytes: &[u8]) -> Option<Component> {
-        let (tag, code) = bytes.split_at_checked(TAG_LEN)?;
-        // blake3::Hash compares in constant time.
-        if blake3::keyed_hash(&self.key, code) != blake3::Hash::from_slice(tag).ok()? {
+        if !self.authentic(&mut file).ok()? {
             warn!(path = %path.display(), "compiled code was not made by this host: it is compiled again");
             return None;
         }
+        // The file that was read, whatever its name stands for by now.
+        let opened = format!("/proc/self/fd/{}", file.as_raw_fd());
         #[allow(
             unsafe_code,
-            reason = "deserialize must be given what serialize gave; the tag just proved that this host made these bytes"
+            reason = "deserialize_file must be given what serialize gave; the tag just proved that this host made these bytes, and \
+                      files here are replaced, never written to"
         )]
-        let component = unsafe { Component::deserialize(&self.engine, code) };
+        let component = unsafe { Component::deserialize_file(&self.engine, opened) };
         component
             .inspect_err(
                 |error| warn!(path = %path.display(), %error, "compiled code does not load"),
@@ -139,11 +129,29 @@ impl Compiler {
             .ok()
     }
 
+    /// Whether the file ends with the tag of what comes before.
+    fn authentic(&self, file: &mut fs::File) -> io::Result<bool> {
+        let Some(code_len) = file.metadata()?.len().checked_sub(TAG_LEN) else { return Ok(false) };
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        let mut piece = self.piece.lock();
+        let mut rest = file.take(code_len);
+        loop {
+            match rest.read(&mut piece)? {
+                0 => break,
+                len => hasher.update(&piece[..len]),
+            };
+        }
+        let mut tag = [0; TAG_LEN as usize];
+        rest.into_inner().read_exact(&mut tag)?;
+        // blake3::Hash compares in constant time.
+        Ok(hasher.finalize() == blake3::Hash::from_bytes(tag))
+    }
+
     fn store(&self, path: &Path, code: &[u8]) -> io::Result<()> {
         use io::Write;
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-        file.write_all(blake3::keyed_hash(&self.key, code).as_bytes())?;
         file.write_all(code)?;
+        file.write_all(blake3::keyed_hash(&self.key, code).as_bytes())?;
         file.persist(path).map_err(|error| error.error)?;
         Ok(())
     }
@@ -209,9 +217,41 @@ mod tests {
         let other = compiler(folder.path(), "two");
         assert!(!other.compile(digest, EMPTY.to_vec()).await.expect("compiles").from_cache);
         let path = other.path(&digest);
-        let mut bytes = fs::read(&path).expect("cached");
-        *bytes.last_mut().expect("not empty") ^= 1;
-        fs::write(&path, bytes).expect("altered");
-        assert!(!other.compile(digest, EMPTY.to_vec()).await.expect("compiles").from_cache);
+        let good = fs::read(&path).expect("cached");
+        let flipped = |at: usize| {
+            let mut bytes = good.clone();
+            bytes[at] ^= 1;
+            bytes
+        };
+        let appended = [&good[..], &[0]].concat();
+        let (cut, empty) = (good[..good.len() - 1].to_vec(), Vec::new());
+        for bad in [flipped(0), flipped(good.len() - 1), appended, cut, empty] {
+            fs::remove_file(&path).expect("it is mapped: a new one takes its place");
+            fs::write(&path, bad).expect("altered");
+            assert!(!other.compile(digest, EMPTY.to_vec()).await.expect("compiles").from_cache);
+            assert!(other.compile(digest, EMPTY.to_vec()).await.expect("loads").from_cache);
+        }
+    }
+
+    #[tokio::test]
+    async fn code_from_the_cache_runs_and_names_its_functions() {
+        const TRAPS: &str = r#"(component
+            (core module $m (func $boom (export "run") unreachable))
+            (core instance $i (instantiate $m))
+            (func (export "run") (canon lift (core func $i "run"))))"#;
+        let folder = tempfile::tempdir().expect("a folder");
+        let wasm = wat::parse_str(TRAPS).expect("a component");
+        let digest = Digest::from_bytes([2; 32]);
+        compiler(folder.path(), "seed").compile(digest, wasm.clone()).await.expect("compiles");
+        let kept = compiler(folder.path(), "seed");
+        let loaded = kept.compile(digest, wasm.clone()).await.expect("loads");
+        assert!(loaded.from_cache);
+        let mut store = wasmtime::Store::new(&kept.engine, ());
+        let linker = wasmtime::component::Linker::new(&kept.engine);
+        let instance = linker.instantiate(&mut store, &loaded.component).expect("instantiates");
+        let run = instance.get_typed_func::<(), ()>(&mut store, "run").expect("exported");
+        let trapped = run.call(&mut store, ()).expect_err("unreachable");
+        let backtrace: &wasmtime::WasmBacktrace = trapped.downcast_ref().expect("a backtrace");
+        assert_eq!(backtrace.frames()[0].func_name(), Some("boom"));
     }
 }

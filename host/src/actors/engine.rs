@@ -103,7 +103,7 @@ fn common() -> Config {
         .async_stack_size(FIBER_STACK_BYTES)
         .cranelift_opt_level(OptLevel::Speed)
         // Backtraces name functions, for which neither is needed; together they are a seventh of the compiled code, and what is
-        // loaded from the cache is copied.
+        // loaded from the cache is hashed.
         .native_unwind_info(false)
         .generate_address_map(false)
         .memory_init_cow(true);
