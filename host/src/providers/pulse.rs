@@ -1,13 +1,17 @@
 //! Whether a process still answers: frozen processes keep their sockets open and say nothing.
 
-use std::{pin::pin, time::Duration};
+use std::{future::Future, pin::pin, time::Duration};
 
 use futures::future::{Either, select, select_all};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 use wattle_wire::{Connection, PingError};
 
-/// A ping that went unanswered says nothing when this host itself stood still: its timer then rings late by more than this.
+/// A ping that went unanswered says nothing when this host itself stood still, as all of a machine does that is moved or asleep: a
+/// timer then rings late by more than this.
 const LATE: Duration = Duration::from_millis(250);
+
+/// Between two looks whether this host stands still.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// So often in a row the host may stand still and ping again; then the provider's silence counts.
 const LATE_TIMES_MAX: u32 = 3;
@@ -40,16 +44,31 @@ async fn until_frozen(connection: Connection, every: Duration, silence_max: Dura
     let mut silences = Silences::default();
     loop {
         let asked = Instant::now();
-        match connection.ping(silence_max).await {
+        let (answer, stood_still) = watching_ourselves(connection.ping(silence_max)).await;
+        match answer {
             Ok(_) => {
                 silences = Silences::default();
                 sleep(every).await;
             }
             Err(PingError::Closed) => std::future::pending().await, // its end is heard in another way
-            Err(PingError::TimedOut) if silences.one_more_counts(asked.elapsed(), silence_max) => {
+            Err(PingError::TimedOut) if silences.one_more_counts(stood_still) => {
                 return asked.elapsed();
             }
             Err(PingError::TimedOut) => {} // asks again at once: the answer may be waiting
+        }
+    }
+}
+
+/// What comes of `asking`, and whether this host stood still meanwhile.
+async fn watching_ourselves<T>(asking: impl Future<Output = T>) -> (T, bool) {
+    let mut asking = pin!(asking);
+    let mut stood_still = false;
+    loop {
+        let look = Instant::now() + LOOK_EVERY;
+        let answer = timeout_at(look, &mut asking).await;
+        stood_still |= Instant::now() > look + LATE;
+        if let Ok(answer) = answer {
+            return (answer, stood_still);
         }
     }
 }
@@ -61,10 +80,10 @@ struct Silences {
 }
 
 impl Silences {
-    /// Whether a ping that was given up after `waited` means that the other side is frozen.
-    fn one_more_counts(&mut self, waited: Duration, silence_max: Duration) -> bool {
+    /// Whether a ping that was given up means that the other side is frozen.
+    fn one_more_counts(&mut self, stood_still: bool) -> bool {
         self.late += 1;
-        waited < silence_max + LATE || self.late > LATE_TIMES_MAX
+        !stood_still || self.late > LATE_TIMES_MAX
     }
 }
 
@@ -72,20 +91,31 @@ impl Silences {
 mod tests {
     use super::*;
 
-    const SILENCE_MAX: Duration = Duration::from_millis(1_500);
-
     #[test]
     fn who_is_silent_for_too_long_is_frozen() {
-        assert!(Silences::default().one_more_counts(SILENCE_MAX, SILENCE_MAX));
+        assert!(Silences::default().one_more_counts(false));
     }
 
     #[test]
     fn a_host_that_stood_still_itself_asks_again_but_not_for_ever() {
         let mut silences = Silences::default();
-        let stood_still = Duration::from_secs(60);
         for _ in 0..LATE_TIMES_MAX {
-            assert!(!silences.one_more_counts(stood_still, SILENCE_MAX));
+            assert!(!silences.one_more_counts(true));
         }
-        assert!(silences.one_more_counts(stood_still, SILENCE_MAX));
+        assert!(silences.one_more_counts(true));
+    }
+
+    #[tokio::test]
+    async fn a_host_knows_that_it_stood_still_though_its_timers_ring_in_time() {
+        let silence = Duration::from_millis(700);
+        let (_, stood_still) = watching_ourselves(sleep(silence)).await;
+        assert!(!stood_still);
+        let still = async {
+            std::thread::sleep(silence); // nothing of this runtime runs
+            sleep(Duration::from_millis(1)).await;
+        };
+        let (_, stood_still) =
+            watching_ourselves(async { tokio::join!(sleep(silence), still) }).await;
+        assert!(stood_still);
     }
 }
