@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::shortened;
 
-/// One end's number for a session, random: frames to that end carry it. Written as 16 hex digits.
+/// One end's number for a session: frames to that end carry it. Random, but for its first byte, which is the lane that takes
+/// them. Written as 16 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SessionId(u64);
@@ -16,8 +17,21 @@ pub struct SessionId(u64);
 #[error("{0:?} is not a session's number: it has 16 hex digits")]
 pub struct SessionIdError(String);
 
+/// How many of the number's bits are random.
+const RANDOM_BITS: u32 = 56;
+
 impl SessionId {
-    /// The session of this number, which its maker takes from a random generator.
+    /// A number for a session of this lane, from a random one.
+    pub const fn of_lane(lane: u8, random: u64) -> Self {
+        Self((lane as u64) << RANDOM_BITS | random & ((1 << RANDOM_BITS) - 1))
+    }
+
+    /// The lane that takes the session's messages.
+    pub const fn lane(self) -> u8 {
+        (self.0 >> RANDOM_BITS) as u8
+    }
+
+    /// The session of this number.
     pub const fn from_u64(number: u64) -> Self {
         Self(number)
     }
@@ -74,6 +88,8 @@ mod tests {
         let id = SessionId::from_u64(0x1f);
         assert_eq!(id.to_string(), "000000000000001f");
         assert_eq!(id.to_string().parse(), Ok(id));
+        let of_lane = SessionId::of_lane(7, u64::MAX);
+        assert_eq!((of_lane.to_string().as_str(), of_lane.lane()), ("07ffffffffffffff", 7));
         for bad in ["", "1f", "000000000000001F", "+00000000000001f", "00000000000000001f"] {
             assert!(bad.parse::<SessionId>().is_err(), "{bad}");
         }

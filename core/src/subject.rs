@@ -20,6 +20,8 @@ pub enum Subject {
         lattice: LatticeName,
         /// The callee's host.
         host: HostKey,
+        /// Which of its lanes; a session's first message goes to none in particular.
+        lane: Option<u8>,
     },
     /// Replies to what a host said in one of its sessions. The session's number tells whose it is even when NATS itself
     /// replies, that nobody was there.
@@ -67,9 +69,9 @@ pub enum Subject {
 pub struct SubjectError(String);
 
 impl Subject {
-    /// The replies to all sessions of one host, to subscribe to.
-    pub fn all_replies(lattice: &LatticeName, host: &HostKey) -> String {
-        format!("{ROOT}.{lattice}.host.{host}.reply.*")
+    /// The replies to all sessions of one lane of a host, to subscribe to.
+    pub fn all_replies(lattice: &LatticeName, host: &HostKey, lane: u8) -> String {
+        format!("{ROOT}.{lattice}.host.{host}.reply.{lane}.*")
     }
 
     /// The beats of all hosts, to subscribe to.
@@ -91,9 +93,15 @@ impl Subject {
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Call { lattice, host } => write!(f, "{ROOT}.{lattice}.host.{host}.call"),
+            Self::Call { lattice, host, lane: None } => {
+                write!(f, "{ROOT}.{lattice}.host.{host}.call")
+            }
+            Self::Call { lattice, host, lane: Some(lane) } => {
+                write!(f, "{ROOT}.{lattice}.host.{host}.call.{lane}")
+            }
             Self::Reply { lattice, host, session } => {
-                write!(f, "{ROOT}.{lattice}.host.{host}.reply.{session}")
+                let lane = session.lane();
+                write!(f, "{ROOT}.{lattice}.host.{host}.reply.{lane}.{session}")
             }
             Self::Control { lattice, host } => write!(f, "{ROOT}.{lattice}.host.{host}.control"),
             Self::Beat { lattice, host } => write!(f, "{ROOT}.{lattice}.beat.{host}"),
@@ -116,14 +124,19 @@ impl FromStr for Subject {
 fn parse(text: &str) -> Option<Subject> {
     let (lattice, rest) = text.strip_prefix(ROOT)?.strip_prefix('.')?.split_once('.')?;
     let lattice: LatticeName = lattice.parse().ok()?;
-    let tokens: Vec<&str> = rest.splitn(5, '.').collect();
+    let tokens: Vec<&str> = rest.splitn(6, '.').collect();
     match tokens.as_slice() {
-        ["host", host, "call"] => Some(Subject::Call { lattice, host: host.parse().ok()? }),
-        ["host", host, "reply", session] => Some(Subject::Reply {
-            lattice,
-            host: host.parse().ok()?,
-            session: session.parse().ok()?,
-        }),
+        ["host", host, "call"] => {
+            Some(Subject::Call { lattice, host: host.parse().ok()?, lane: None })
+        }
+        ["host", host, "call", lane] => {
+            Some(Subject::Call { lattice, host: host.parse().ok()?, lane: Some(number(lane)?) })
+        }
+        ["host", host, "reply", lane, session] => {
+            let session: SessionId = session.parse().ok()?;
+            let host = host.parse().ok()?;
+            (session.lane() == number(lane)?).then_some(Subject::Reply { lattice, host, session })
+        }
         ["host", host, "control"] => Some(Subject::Control { lattice, host: host.parse().ok()? }),
         ["beat", host] => Some(Subject::Beat { lattice, host: host.parse().ok()? }),
         ["event", kind] => Some(Subject::Event { lattice, kind: kind.parse().ok()? }),
@@ -132,6 +145,11 @@ fn parse(text: &str) -> Option<Subject> {
         }
         _ => None,
     }
+}
+
+/// A lane's number, which has one spelling.
+fn number(text: &str) -> Option<u8> {
+    text.parse().ok().filter(|number: &u8| number.to_string() == text)
 }
 
 #[cfg(test)]
@@ -144,7 +162,8 @@ mod tests {
         let name: Name = "actor-started".parse().expect("a name");
         let session = SessionId::from_u64(7);
         vec![
-            Subject::Call { lattice: lattice.clone(), host: host.clone() },
+            Subject::Call { lattice: lattice.clone(), host: host.clone(), lane: None },
+            Subject::Call { lattice: lattice.clone(), host: host.clone(), lane: Some(2) },
             Subject::Reply { lattice: lattice.clone(), host: host.clone(), session },
             Subject::Control { lattice: lattice.clone(), host: host.clone() },
             Subject::Beat { lattice: lattice.clone(), host },

@@ -17,7 +17,7 @@ use tokio::{
 use tracing::{error, info};
 use wattle_claims::{HostClaims, RevokedSet, Signed, Trust, Verified};
 use wattle_core::{HostKey, event::Event};
-use wattle_lattice::{ControlServer, Lattice, SessionSettings, Sessions};
+use wattle_lattice::{ControlServer, Lattice};
 
 use crate::{
     actors::ActorRuntime,
@@ -27,8 +27,7 @@ use crate::{
     control::{Control, drain},
     lanes::Lanes,
     links::Links,
-    peers::Member,
-    placement,
+    peers, placement,
     providers::Provider,
     records::RecordBook,
     registry::{Registry, RunningFile, Wanted},
@@ -95,8 +94,7 @@ impl Host {
         let (control, wanted, events) = assemble(config).await?;
         let tasks = upkeep::start(&control, events);
         run_again(&control, wanted).await;
-        let member = Member::new(&control);
-        let sessions = Sessions::start(&control.lattice, member, SessionSettings::default());
+        let sessions = peers::join(&control).await?;
         control.router.elsewhere().join(sessions);
         let commands = control.lattice.serve_control(control.host.clone(), {
             let control = control.clone();

@@ -58,11 +58,20 @@ struct Inner {
     client: Client,
     /// Below it, replies reach this client and only this one.
     reply: Subject,
-    js_domain: Option<String>,
+    options: ConnectOptions,
     connected: watch::Receiver<bool>,
     counters: Counters,
     /// While it lives, connecting goes on.
     _wanted: Arc<()>,
+}
+
+/// How a connection is made.
+#[derive(Clone, Copy)]
+struct Manner {
+    /// The first attempt need not succeed.
+    retry: bool,
+    /// Another connection says in the log whether NATS is there.
+    quiet: bool,
 }
 
 impl Lattice {
@@ -75,7 +84,9 @@ impl Lattice {
         let shown = prepared.shown.clone();
         let timed_out = || ConnectError::TimedOut { servers: shown.clone() };
         let deadline = Instant::now() + CONNECT_WAIT;
-        let made = timeout_at(deadline, Box::pin(Self::make(name, options, prepared, false))).await;
+        let manner = Manner { retry: false, quiet: false };
+        let made =
+            timeout_at(deadline, Box::pin(Self::make(name, options, prepared, manner))).await;
         let lattice = made.map_err(|_| timed_out())??;
         // The client's word for it comes a moment later than the connection.
         let mut connected = lattice.connected();
@@ -88,14 +99,24 @@ impl Lattice {
     /// can never work are an error.
     pub async fn join(name: LatticeName, options: &ConnectOptions) -> Result<Self, ConnectError> {
         let prepared = prepare(options).await?;
-        Box::pin(Self::make(name, options, prepared, true)).await
+        let manner = Manner { retry: true, quiet: false };
+        Box::pin(Self::make(name, options, prepared, manner)).await
+    }
+
+    /// One more connection like this one, which works in the runtime that this is called in, and leaves it to the first to say
+    /// in the log how NATS fares.
+    pub async fn another(&self) -> Result<Self, ConnectError> {
+        let options = &self.inner.options;
+        let prepared = prepare(options).await?;
+        let manner = Manner { retry: true, quiet: true };
+        Box::pin(Self::make(self.name().clone(), options, prepared, manner)).await
     }
 
     async fn make(
         name: LatticeName,
         options: &ConnectOptions,
         prepared: Prepared,
-        retry: bool,
+        manner: Manner,
     ) -> Result<Self, ConnectError> {
         let Prepared { options: client, servers, shown } = prepared;
         let reply = Subject::ClientReply { lattice: name.clone(), client: random_name() };
@@ -112,10 +133,10 @@ impl Lattice {
             .client_capacity(OUTGOING_CAPACITY)
             .reconnect_delay_callback(move |attempt| retry_delay(attempt, &still_wanted))
             .event_callback(move |event| {
-                tell(&sender, &event);
+                tell(&sender, &event, manner.quiet);
                 async {}
             });
-        if retry {
+        if manner.retry {
             client = client.retry_on_initial_connect();
         }
         let client = client
@@ -123,8 +144,8 @@ impl Lattice {
             .await
             .map_err(|error| ConnectError::from_nats(shown, &error))?;
         let counters = Counters::default();
-        let js_domain = options.js_domain.clone();
-        let inner = Inner { name, client, reply, js_domain, connected, counters, _wanted: wanted };
+        let options = options.clone();
+        let inner = Inner { name, client, reply, options, connected, counters, _wanted: wanted };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -167,7 +188,7 @@ impl Lattice {
     }
 
     pub(crate) fn js_domain(&self) -> Option<&str> {
-        self.inner.js_domain.as_deref()
+        self.inner.options.js_domain.as_deref()
     }
 
     pub(crate) fn is_connected(&self) -> bool {
@@ -210,7 +231,7 @@ impl Lattice {
 }
 
 /// What the client's events say about the connection.
-fn tell(connected: &watch::Sender<bool>, event: &Event) {
+fn tell(connected: &watch::Sender<bool>, event: &Event, quiet: bool) {
     let now = match event {
         Event::Connected => true,
         Event::Disconnected | Event::Closed => false,
@@ -219,6 +240,7 @@ fn tell(connected: &watch::Sender<bool>, event: &Event) {
     let changed = connected.send_if_modified(|before| std::mem::replace(before, now) != now);
     match (changed, now) {
         (false, _) => {}
+        _ if quiet => {}
         (true, true) => tracing::info!("connected to NATS"),
         (true, false) => tracing::warn!("lost the connection to NATS"),
     }

@@ -85,13 +85,14 @@ impl Peer {
     }
 }
 
-/// Begins a session with `to`: what to remember, and the token to send.
+/// Begins a session of one lane with `to`: what to remember, and the token to send.
 pub(super) fn ask(
     identity: &impl Identity,
     to: &HostKey,
+    lane: u8,
     run: SessionId,
 ) -> Result<(Asked, String), Refused> {
-    let (session, curve) = (SessionId::from_u64(rand::random()), CurvePair::generate());
+    let (session, curve) = (SessionId::of_lane(lane, rand::random()), CurvePair::generate());
     let body = Hello { session, run, curve: curve.public() };
     let hello = identity.sign(to.to_string(), body).ok_or(Refused::Claims)?;
     let id = hello.peek().map_err(|_| Refused::Claims)?.id;
@@ -99,14 +100,18 @@ pub(super) fn ask(
     Ok((Asked { session, curve, to: to.clone(), hello: id }, hello.text().to_owned()))
 }
 
-/// Agrees to a session that another host asks for: what to remember, and the token to answer with.
-pub(super) fn agree(identity: &impl Identity, hello: &str) -> Result<(Agreed, String), Refused> {
+/// Agrees to a session that another host asks for, and that one lane will take: what to remember, and the token to answer with.
+pub(super) fn agree(
+    identity: &impl Identity,
+    lane: u8,
+    hello: &str,
+) -> Result<(Agreed, String), Refused> {
     let hello = identity.verify::<Hello>(hello).ok_or(Refused::Claims)?;
     if hello.subject != identity.host().as_str() {
         return Err(Refused::OtherHost);
     }
     let (session, curve, key) =
-        (SessionId::from_u64(rand::random()), CurvePair::generate(), Key::random());
+        (SessionId::of_lane(lane, rand::random()), CurvePair::generate(), Key::random());
     let sealed = curve.seal(key.as_bytes(), &hello.body.curve).map_err(|_| Refused::Malformed)?;
     let body = Welcome {
         hello: hello.id.clone(),

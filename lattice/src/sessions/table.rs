@@ -34,7 +34,8 @@ const HANDSHAKES_MAX: usize = 8;
 pub struct Sessions<I>(Arc<Table<I>>);
 
 pub(super) struct Table<I> {
-    lattice: Lattice,
+    /// Each lane's connection to NATS, so that a call's messages cross no thread.
+    lanes: Vec<Lattice>,
     identity: I,
     settings: SessionSettings,
     counts: Counts,
@@ -81,11 +82,17 @@ enum Heard {
 }
 
 impl<I: Identity> Sessions<I> {
-    /// Takes calls of other hosts, and makes sessions as calls of this one need them. Must be called in a tokio runtime, which
-    /// also answers the calls.
-    pub fn start(lattice: &Lattice, identity: I, settings: SessionSettings) -> Self {
+    /// Takes calls of other hosts, and makes sessions as calls of this one need them. Each lane has a connection, at least one
+    /// and at most 256; what is not a lane's comes over `lattice`. Must be called in a tokio runtime.
+    pub fn start(
+        lattice: &Lattice,
+        lanes: Vec<Lattice>,
+        identity: I,
+        settings: SessionSettings,
+    ) -> Self {
+        assert!((1..=256).contains(&lanes.len()), "{} lanes", lanes.len());
         let table = Arc::new(Table {
-            lattice: lattice.clone(),
+            lanes,
             identity,
             settings,
             counts: Counts::default(),
@@ -96,15 +103,20 @@ impl<I: Identity> Sessions<I> {
             state: Mutex::default(),
             tasks: Mutex::default(),
         });
-        let host = table.identity.host().clone();
-        let name = lattice.name().clone();
-        let calls = Subject::Call { lattice: name.clone(), host: host.clone() }.to_string();
-        let replies = Subject::all_replies(&name, &host);
         let mut tasks = table.tasks.lock();
-        for subject in [calls, replies] {
-            tasks.spawn(incoming::listen(Arc::downgrade(&table), lattice.clone(), subject));
+        let hellos = table.call_subject(table.identity.host(), None);
+        tasks.spawn(incoming::listen(Arc::downgrade(&table), lattice.clone(), hellos));
+        for (lane, lattice) in (0..=u8::MAX).zip(&table.lanes) {
+            let runtime = table.identity.runtime(usize::from(lane));
+            let calls = table.call_subject(table.identity.host(), Some(lane));
+            let replies = Subject::all_replies(lattice.name(), table.identity.host(), lane);
+            for subject in [calls, replies] {
+                let listening = incoming::listen(Arc::downgrade(&table), lattice.clone(), subject);
+                tasks.spawn_on(listening, &runtime);
+            }
+            let end = end_with_the_connection(Arc::downgrade(&table), lane, lattice.clone());
+            tasks.spawn_on(end, &runtime);
         }
-        tasks.spawn(end_with_the_connection(Arc::downgrade(&table), lattice.clone()));
         drop(tasks);
         Self(table)
     }
@@ -120,6 +132,11 @@ impl<I: Identity> Sessions<I> {
     /// What was refused so far, and why.
     pub fn refused(&self) -> Vec<(Refused, u64)> {
         self.0.counts.read()
+    }
+
+    /// How many there are, of both directions.
+    pub fn count(&self) -> u32 {
+        u32::try_from(self.0.open().len()).unwrap_or(u32::MAX)
     }
 
     /// Calls of this host that are under way to `host`.
@@ -150,10 +167,26 @@ impl<I: Identity> Sessions<I> {
         if timeout(wait, ended).await.is_err() {
             others.iter().for_each(|session| session.end());
         }
+        join_all(self.0.lanes.iter().map(|lattice| lattice.flush(wait))).await;
     }
 }
 
 impl<I: Identity> Table<I> {
+    /// The connection of one of this side's sessions.
+    fn lattice(&self, session: SessionId) -> &Lattice {
+        &self.lanes[usize::from(session.lane()) % self.lanes.len()]
+    }
+
+    /// The lane of this number; past the last they start again at the first.
+    fn lane(&self, number: usize) -> u8 {
+        u8::try_from(number % self.lanes.len()).expect("there are at most 256 lanes")
+    }
+
+    fn call_subject(&self, host: &HostKey, lane: Option<u8>) -> String {
+        let lattice = self.lanes[0].name().clone();
+        Subject::Call { lattice, host: host.clone(), lane }.to_string()
+    }
+
     fn open(&self) -> Vec<Arc<Session>> {
         let state = self.state.lock();
         let open = state.slots.values().filter_map(|slot| match slot {
@@ -182,13 +215,19 @@ impl<I: Identity> Table<I> {
 }
 
 /// What was under way when NATS went may be lost: whoever waits is told, and sessions begin anew when it is back.
-async fn end_with_the_connection<I: Identity>(table: std::sync::Weak<Table<I>>, lattice: Lattice) {
+async fn end_with_the_connection<I: Identity>(
+    table: std::sync::Weak<Table<I>>,
+    lane: u8,
+    lattice: Lattice,
+) {
     let mut connected = lattice.connected();
     loop {
         lattice.lost().await;
         let Some(table) = table.upgrade() else { return };
-        table.open().iter().for_each(|session| session.connection.fail(&Closed::There));
-        drop(table);
+        let open = table.open();
+        let of_lane = open.iter().filter(|session| session.id.lane() == lane);
+        of_lane.for_each(|session| session.connection.fail(&Closed::There));
+        drop((open, table));
         if connected.wait_for(|connected| *connected).await.is_err() {
             return;
         }

@@ -34,6 +34,13 @@ impl Scene {
         Lattice::connect(shop(), &self.nats.options()).await.unwrap()
     }
 
+    /// The same over a line of somebody's (`host:port`).
+    pub(crate) async fn connect_at(&self, address: &str) -> Lattice {
+        let mut options = self.nats.options();
+        options.servers = vec![format!("nats://{address}")];
+        Lattice::connect(shop(), &options).await.unwrap()
+    }
+
     /// A client without any of our manners, which may do everything.
     pub(crate) async fn stranger(&self) -> async_nats::Client {
         let wattle_lattice::Auth::UserPassword { user, password } = self.nats.options().auth else {

@@ -116,7 +116,8 @@ impl<I: Identity> Table<I> {
             Arc::clone(&self.handshakes).try_acquire_owned().map_err(|_| Refused::Overloaded)?;
         let table = Arc::clone(self);
         tokio::spawn(async move {
-            match handshake::agree(&table.identity, &token) {
+            let lane = table.lane(table.next_lane.fetch_add(1, Relaxed));
+            match handshake::agree(&table.identity, lane, &token) {
                 Ok((agreed, welcome)) => table.answer(agreed, &welcome).await,
                 Err(why) => table.refuse(why),
             }
@@ -128,8 +129,9 @@ impl<I: Identity> Table<I> {
     async fn answer(&self, agreed: Agreed, welcome: &str) {
         let way = self.way_back(&agreed);
         let message = Header::untagged(Kind::Welcome, agreed.theirs()).message(welcome.as_bytes());
+        let agreed_as = agreed.session();
         self.remember(agreed);
-        if let Err(error) = self.send(&way, message).await {
+        if let Err(error) = self.send(agreed_as, &way, message).await {
             tracing::debug!(%error, "a hello was not answered");
         }
     }
@@ -195,7 +197,7 @@ impl<I: Identity> Table<I> {
                 _ => None,
             })
             .collect();
-        let session = self.drive(established, way, self.next_lane.fetch_add(1, Relaxed));
+        let session = self.drive(established, way);
         state.slots.insert(id, Slot::Open(session));
         drop(state);
         before.iter().for_each(|session| session.connection.fail(&Closed::There));

@@ -45,7 +45,7 @@ impl<I: Identity> Table<I> {
         {
             return Ok(session);
         }
-        if !self.lattice.is_connected() {
+        if !self.lanes[usize::from(self.lane(lane))].is_connected() {
             return Err(unavailable(host, "there is no connection to NATS"));
         }
         let made = self.make(host, lane).await;
@@ -66,20 +66,17 @@ impl<I: Identity> Table<I> {
         host: &HostKey,
         lane: usize,
     ) -> Result<Arc<Session>, CallError> {
-        let asked = handshake::ask(&self.identity, host, self.run);
+        let asked = handshake::ask(&self.identity, host, self.lane(lane), self.run);
         let (asked, hello) =
             asked.map_err(|_| unavailable(host, "this host's own claims do not hold"))?;
         let id = asked.session();
-        let way = Way {
-            to: Subject::Call { lattice: self.lattice.name().clone(), host: host.clone() }
-                .to_string(),
-            reply: self.reply_subject(self.identity.host(), id),
-        };
+        let reply = self.reply_subject(self.identity.host(), id);
+        let mut way = Way { to: self.call_subject(host, None), reply };
         let (heard_in, heard) = mpsc::channel(HEARD_MAX);
         self.state.lock().slots.insert(id, Slot::Asked(heard_in));
         let forget = ForgetAsked { table: self, id };
         let message = Header::untagged(Kind::Hello, id).message(hello.as_bytes());
-        self.send(&way, message).await.map_err(|error| unavailable(host, &error))?;
+        self.send(id, &way, message).await.map_err(|error| unavailable(host, &error))?;
         let waited = timeout(self.settings.handshake, self.welcomed(asked, heard)).await;
         let (established, sealed) = match waited {
             Ok(Some(done)) => done,
@@ -87,7 +84,8 @@ impl<I: Identity> Table<I> {
             Err(_) => return Err(unavailable(host, "it did not answer the handshake in time")),
         };
         let confirm = Header::untagged(Kind::Confirm, established.theirs).message(&sealed);
-        self.send(&way, confirm).await.map_err(|error| unavailable(host, &error))?;
+        way.to = self.call_subject(host, Some(established.theirs.lane()));
+        self.send(id, &way, confirm).await.map_err(|error| unavailable(host, &error))?;
         let session = self.open_to(host, lane, established, way);
         drop(forget);
         Ok(session)
@@ -128,19 +126,14 @@ impl<I: Identity> Table<I> {
     ) -> Arc<Session> {
         // Under the lock, so that a session which ends at once is forgotten after it was noted.
         let mut state = self.state.lock();
-        let session = self.drive(established, way, lane);
+        let session = self.drive(established, way);
         state.slots.insert(session.id, Slot::Open(Arc::clone(&session)));
         state.to.entry(host.clone()).or_default().insert(lane, Arc::clone(&session));
         session
     }
 
     /// Begins to drive a session, of either direction.
-    pub(super) fn drive(
-        self: &Arc<Self>,
-        established: Established,
-        way: Way,
-        lane: usize,
-    ) -> Arc<Session> {
+    pub(super) fn drive(self: &Arc<Self>, established: Established, way: Way) -> Arc<Session> {
         let handler = self.identity.handler(&established.peer.host());
         let table = Arc::downgrade(self);
         let ended = move |session: &Session| {
@@ -148,19 +141,27 @@ impl<I: Identity> Table<I> {
                 table.forget(session);
             }
         };
-        let runtime = self.identity.runtime(lane);
+        let id = established.session;
+        let runtime = self.identity.runtime(usize::from(id.lane()));
         let _driven_there = runtime.enter();
-        Session::start(&self.lattice, self.settings, established, way, handler, ended)
+        Session::start(self.lattice(id), self.settings, established, way, handler, ended)
     }
 
     pub(super) fn reply_subject(&self, host: &HostKey, session: SessionId) -> String {
-        let lattice = self.lattice.name().clone();
+        let lattice = self.lanes[0].name().clone();
         Subject::Reply { lattice, host: host.clone(), session }.to_string()
     }
 
-    pub(super) async fn send(&self, way: &Way, message: Vec<u8>) -> Result<(), String> {
+    /// Says something of a session whose number on this side is `id`.
+    pub(super) async fn send(
+        &self,
+        id: SessionId,
+        way: &Way,
+        message: Vec<u8>,
+    ) -> Result<(), String> {
         let Way { to, reply } = way.clone();
-        let sent = self.lattice.client().publish_with_reply(to, reply, Bytes::from(message)).await;
+        let client = self.lattice(id).client();
+        let sent = client.publish_with_reply(to, reply, Bytes::from(message)).await;
         sent.map_err(|error| error.to_string())
     }
 

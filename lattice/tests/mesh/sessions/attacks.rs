@@ -103,7 +103,7 @@ async fn what_was_meant_for_one_host_does_nothing_at_another() {
     let attack = Attack::begin().await;
     let other = attack.account.host(&attack.scene).await;
     let to_there = attack.to(&attack.there);
-    let calls = Subject::Call { lattice: shop(), host: other.key.clone() }.to_string();
+    let calls = Subject::Call { lattice: shop(), host: other.key.clone(), lane: None }.to_string();
     for message in &to_there {
         attack.say(&calls, message.payload.clone()).await;
     }
@@ -141,7 +141,8 @@ async fn nothing_of_before_counts_after_a_restart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_host_said_is_not_taken_as_said_to_it() {
     let attack = Attack::begin().await;
-    let calls = Subject::Call { lattice: shop(), host: attack.there.key.clone() }.to_string();
+    let calls =
+        Subject::Call { lattice: shop(), host: attack.there.key.clone(), lane: None }.to_string();
     let replies = attack.to(&attack.here);
     for message in &replies {
         attack.say(&calls, message.payload.clone()).await;

@@ -6,6 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -123,6 +124,11 @@ impl Identity for Host {
     fn refused(&self, _: Refused) {}
 }
 
+/// Handshakes may take longer while other tests keep the machine busy.
+fn patient() -> SessionSettings {
+    SessionSettings { handshake: Duration::from_secs(5), ..SessionSettings::default() }
+}
+
 impl Account {
     pub(super) fn new() -> Self {
         let operator = KeyPair::generate(KeyKind::Operator);
@@ -147,15 +153,24 @@ impl Account {
     }
 
     pub(super) async fn host(&self, scene: &Scene) -> Party {
-        self.host_with(scene, SessionSettings::default()).await
+        self.host_with(scene, patient()).await
+    }
+
+    /// The same over a line of somebody's to NATS.
+    pub(super) async fn host_at(&self, scene: &Scene, address: &str) -> Party {
+        Party::over(scene.connect_at(address).await, self.admitted(), patient()).await
     }
 
     pub(super) async fn host_with(&self, scene: &Scene, settings: SessionSettings) -> Party {
+        Party::over(scene.connect().await, self.admitted(), settings).await
+    }
+
+    fn admitted(&self) -> Host {
         let pair = KeyPair::generate(KeyKind::Host);
         let by = Issuer { key: &self.account, token: Some(&self.token) };
         let name = "host".parse().unwrap();
         let token = signed(&self.audience, pair.public(), HostClaims { name }, by);
-        let host = Host {
+        Host {
             key: pair.public_key().unwrap(),
             pair: Arc::new(pair),
             token,
@@ -163,8 +178,7 @@ impl Account {
             audience: self.audience.clone(),
             callee: Arc::default(),
             runtime: Handle::current(),
-        };
-        Party::start(scene, host, settings).await
+        }
     }
 }
 
@@ -175,11 +189,10 @@ fn signed<B: TokenBody>(audience: &Audience, subject: String, body: B, by: Issue
 }
 
 impl Party {
-    async fn start(scene: &Scene, host: Host, settings: SessionSettings) -> Self {
-        let lattice = scene.connect().await;
-        let sessions = Sessions::start(&lattice, host.clone(), settings);
+    async fn over(lattice: Lattice, host: Host, settings: SessionSettings) -> Self {
+        let sessions = Sessions::start(&lattice, vec![lattice.clone()], host.clone(), settings);
         // The server has the subscriptions once it has what was said after them.
-        assert!(lattice.flush(std::time::Duration::from_secs(5)).await);
+        assert!(lattice.flush(Duration::from_secs(5)).await);
         Self { key: host.key.clone(), lattice, sessions, callee: Arc::clone(&host.callee), host }
     }
 
@@ -187,7 +200,7 @@ impl Party {
     pub(super) async fn restarted(self, scene: &Scene) -> Self {
         let Self { host, lattice, sessions, .. } = self;
         drop((lattice, sessions));
-        Self::start(scene, host, SessionSettings::default()).await
+        Self::over(scene.connect().await, host, patient()).await
     }
 
     pub(super) async fn call(
