@@ -1,6 +1,7 @@
 //! Calls between hosts: what arrives, what is lost, and what an attacker can do about it.
 
 mod attacks;
+mod meddler;
 mod party;
 
 use std::time::{Duration, Instant};
