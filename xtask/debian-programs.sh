@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs programs of Debian's packages (redis-server, wrk) into the user's cache: no root, nothing of the system touched, no
+# Installs programs of Debian's packages (redis-server, wrk, and one that runs another with libfaketime) into the user's cache: no root, nothing of the system touched, no
 # service started. apt fetches and checks the packages in a state of its own; what they link beside libc comes along.
-# Usage: debian-programs.sh redis-server|wrk …
+# Usage: debian-programs.sh redis-server|wrk|libfaketime …
 set -euo pipefail
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/wattle
 
@@ -22,6 +22,7 @@ for program in "$@"; do
   case $program in
     redis-server) packages+=(redis-tools) ;;
     wrk) packages+=(wrk) ;;
+    libfaketime) packages+=(libfaketime) ;;
     *) fail "$program is not one that this knows" ;;
   esac
 done
@@ -38,8 +39,15 @@ libs=$(cd "$work/root" && find . -name '*.so*' -printf '%h\n' | sort -u | sed "s
 rm -rf "$place" && mkdir -p "$cache/debian" "$cache/bin" && mv "$work/root" "$place"
 for program in "$@"; do
   wrapper=$cache/bin/.$program.$$
-  printf '#!/bin/sh\nexec env LD_LIBRARY_PATH=%q %q "$@"\n' "$libs" "$place/usr/bin/$program" >"$wrapper"
+  if [ "$program" = libfaketime ]; then
+    library=$(find "$place" -name libfaketime.so.1)
+    printf '#!/bin/sh\nexec env LD_PRELOAD=%q "$@"\n' "$library" >"$wrapper"
+    works=(date --version)
+  else
+    printf '#!/bin/sh\nexec env LD_LIBRARY_PATH=%q %q "$@"\n' "$libs" "$place/usr/bin/$program" >"$wrapper"
+    works=(--version)
+  fi
   chmod 0755 "$wrapper" && mv -f "$wrapper" "$cache/bin/$program"
-  "$cache/bin/$program" --version >/dev/null 2>&1 || [ "$program" = wrk ] || fail "$program does not run here"
+  "$cache/bin/$program" "${works[@]}" >/dev/null 2>&1 || [ "$program" = wrk ] || fail "$program does not run here"
   echo "$cache/bin/$program"
 done

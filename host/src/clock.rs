@@ -1,12 +1,14 @@
 //! What time it is for tokens: never earlier than what this host has already seen.
 //!
 //! A Raspberry Pi has no clock of its own and boots in the past; believing it would bring expired tokens back to life. So token
-//! time is the latest of the system's clock, the highest time seen before, and when the host's own chain was issued.
+//! time is the latest of the system's clock, the highest time seen before, and when the host's own chain was issued; and it moves on
+//! while the host runs, even where the system's clock has yet to catch up.
 
 use std::{
     fs, io,
     path::PathBuf,
     sync::atomic::{AtomicU64, Ordering},
+    time::Instant,
 };
 
 use wattle_claims::Timestamp;
@@ -15,6 +17,8 @@ use wattle_claims::Timestamp;
 pub(crate) struct Clock {
     now: AtomicU64,
     path: PathBuf,
+    /// When it was opened, and token time then.
+    opened: (Instant, u64),
 }
 
 impl Clock {
@@ -26,7 +30,7 @@ impl Clock {
             Err(error) => return Err(error),
         };
         let start = kept.max(issued_at.as_secs()).max(Timestamp::now().as_secs());
-        Ok(Self { now: AtomicU64::new(start), path })
+        Ok(Self { now: AtomicU64::new(start), path, opened: (Instant::now(), start) })
     }
 
     /// Token time.
@@ -34,9 +38,11 @@ impl Clock {
         Timestamp::from_secs(self.now.load(Ordering::Relaxed))
     }
 
-    /// Looks at the system's clock, which may be behind.
+    /// Looks at the system's clock, which may be behind, and at how long this host has been running.
     pub(crate) fn advance(&self) {
-        self.now.fetch_max(Timestamp::now().as_secs(), Ordering::Relaxed);
+        let (instant, start) = self.opened;
+        let elapsed = start + instant.elapsed().as_secs();
+        self.now.fetch_max(elapsed.max(Timestamp::now().as_secs()), Ordering::Relaxed);
     }
 
     /// Remembers token time across restarts.
@@ -48,6 +54,17 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn time_moves_on_while_the_systems_clock_is_behind() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let future = Timestamp::from_secs(Timestamp::now().as_secs() + 1_000_000);
+        let mut clock = Clock::open(folder.path().join("clock"), future).expect("opens");
+        let minute = std::time::Duration::from_secs(60);
+        clock.opened.0 = clock.opened.0.checked_sub(minute).expect("up for a minute");
+        clock.advance();
+        assert_eq!(clock.now(), future.plus(minute));
+    }
 
     #[test]
     fn time_does_not_go_back_across_a_restart() {

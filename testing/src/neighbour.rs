@@ -5,7 +5,10 @@ use std::{fs::File, path::PathBuf, process::Stdio, time::Duration};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use crate::{Lattice, Process, Proxy, Said, eventually, programs::program};
+use crate::{
+    Lattice, Process, Proxy, Said, eventually,
+    programs::{installed, program},
+};
 
 /// How long a host may take until it answers commands.
 const START_MAX: Duration = Duration::from_secs(15);
@@ -19,6 +22,8 @@ pub struct Neighbour {
     folder: TempDir,
     nats_url: String,
     operator: String,
+    /// What its clock is off by, as libfaketime writes it.
+    clock: Option<&'static str>,
     child: Option<Child>,
 }
 
@@ -61,6 +66,7 @@ impl Lattice {
             folder: folder.expect("a temporary folder"),
             nats_url: format!("nats://{login}{server}"),
             operator: text(&file["operator"]),
+            clock: None,
             child: None,
         };
         let refused = neighbour.refused().await;
@@ -70,6 +76,12 @@ impl Lattice {
         self.wattle(&sign).await.ok();
         self.start_again(&mut neighbour).await;
         neighbour
+    }
+
+    /// Starts a neighbour that was stopped or killed with a clock that is off, as `-365d`; without waiting for anything.
+    pub fn start_with_clock(&self, neighbour: &mut Neighbour, clock: &'static str) {
+        neighbour.clock = Some(clock);
+        neighbour.spawn();
     }
 
     /// Starts a neighbour that was stopped or killed.
@@ -120,7 +132,16 @@ impl Neighbour {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(program("wattle"));
+        let mut command = match self.clock {
+            None => Command::new(program("wattle")),
+            Some(clock) => {
+                let mut command = Command::new(installed("libfaketime"));
+                // Only what the time is; how long something takes stays true.
+                command.env("FAKETIME", clock).env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+                command.arg(program("wattle"));
+                command
+            }
+        };
         command
             .arg("host")
             .args(["--nats-url", &self.nats_url, "--trust", &self.operator, "--name", &self.name])

@@ -1,10 +1,10 @@
 //! Tokens that end while what they allow is running: by their time, or because they were revoked.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use wattle_claims::{Revocations, Timestamp};
 use wattle_core::control::Command;
-use wattle_testing::{Guest, KEY_VALUE, Lattice, Signing, eventually};
+use wattle_testing::{Guest, KEY_VALUE, Lattice, Nats, Signing, Turn, eventually};
 
 /// How late the host's clock may let a token end: DESIGN's leeway, and a look every second.
 const LEEWAY: Duration = Duration::from_secs(60);
@@ -135,4 +135,53 @@ async fn an_account_that_its_operator_revoked_is_nobody() {
     .await;
     let said = lattice.wattle(&["get", "inventory", "--timeout", "3s"]).await;
     assert_ne!(said.code, 0, "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_boots_without_nats_and_a_year_ago_serves_what_it_ran_and_lets_claims_expire() {
+    const HOLDS: Duration = Duration::from_secs(25);
+    let mut nats = Nats::start().await;
+    let lattice = Lattice::prepare(Turn::shared().await);
+    lattice.up(&["--nats-url", &nats.url()]).await;
+    let mut device = lattice.neighbour("device").await;
+    lattice.provider_on("device", "http-server").await;
+    lattice.actor_on("device", Guest::Hello, "hello", &[]).await;
+    let component = Guest::Hello.component();
+    let mut draft = lattice.chain().actor_draft(&component, "hello");
+    draft.expires = Some(seconds_ago(LEEWAY.as_secs() - HOLDS.as_secs()));
+    let token =
+        draft.sign(lattice.chain().account.issuer(), seconds_ago(600)).expect("a signed token");
+    let signed = wattle_claims::module::embed(&component, &token).expect("embedded");
+    let file = lattice.write("brief.wasm", &signed);
+    let start = ["start", "actor", &file, "--id", "brief", "--host", "device"];
+    lattice.wattle(&start).await.ok();
+    let signed_at = Instant::now();
+    let hello = lattice.expose_on(&device, "hello").await;
+    let brief = lattice.expose_on(&device, "brief").await;
+    assert_eq!((hello.get("/").await.status, brief.get("/").await.status), (200, 200));
+
+    nats.kill();
+    device.process().kill();
+    device.ended().await;
+    lattice.start_with_clock(&mut device, "-365d");
+    let serves = async || {
+        let response = hello.try_get("/").await.ok()?;
+        (response.status == 200).then_some(())
+    };
+    eventually("it serves what it ran", Duration::from_secs(10), serves).await;
+    assert!(signed_at.elapsed() < HOLDS, "this machine is too slow for this test");
+    assert_eq!(brief.get("/").await.status, 200, "its claims still hold");
+    nats.restart().await;
+    eventually("it has joined", Duration::from_secs(10), async || {
+        let asked = ["get", "inventory", "--host", "device", "--timeout", "1s"];
+        lattice.wattle(&asked).await.is_ok().then_some(())
+    })
+    .await;
+    let limit = HOLDS.saturating_sub(signed_at.elapsed()) + NOTICE_MAX;
+    eventually("claims that end are refused", limit, async || {
+        (brief.get("/").await.status != 200).then_some(())
+    })
+    .await;
+    assert_eq!(hello.get("/").await.status, 200);
+    lattice.actor_on("device", Guest::Kit, "kit", &[]).await;
 }
