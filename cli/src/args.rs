@@ -63,6 +63,28 @@ pub(crate) struct Global {
     /// A NATS credentials file
     #[arg(long, global = true, env = "WATTLE_CREDS", hide_env_values = true, value_name = "FILE")]
     pub(crate) creds: Option<PathBuf>,
+    /// A file with the seed of an nkey that NATS knows
+    #[arg(
+        long,
+        global = true,
+        env = "WATTLE_NKEY",
+        hide_env_values = true,
+        value_name = "FILE",
+        conflicts_with = "creds"
+    )]
+    pub(crate) nkey: Option<PathBuf>,
+    /// A PEM file of the authority of NATS's certificate [default: the system's authorities]
+    #[arg(long, global = true, env = "WATTLE_TLS_CA", hide_env_values = true, value_name = "FILE")]
+    pub(crate) tls_ca: Option<PathBuf>,
+    /// The JetStream domain that has the lattice's buckets, behind a leaf node
+    #[arg(
+        long,
+        global = true,
+        env = "WATTLE_JS_DOMAIN",
+        hide_env_values = true,
+        value_name = "NAME"
+    )]
+    pub(crate) js_domain: Option<Name>,
     /// The host to talk to, by key or friendly name [default: the project's, else the only one]
     #[arg(long, global = true, env = "WATTLE_HOST", hide_env_values = true, value_name = "HOST")]
     pub(crate) host: Option<String>,

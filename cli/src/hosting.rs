@@ -1,6 +1,7 @@
 //! Running a host in this process: who it is, what it is told, and how it ends. `wattle host` and `wattle up` do the same.
 
 mod identity;
+pub(crate) mod server;
 mod signals;
 pub(crate) mod telemetry;
 
@@ -10,24 +11,28 @@ use anyhow::Context as _;
 use clap::Args;
 use tracing::info;
 use wattle_core::{HostKey, Name};
-use wattle_host::{Host, HostConfig, LogBook};
+use wattle_host::{DataDir, DataDirError, Host, HostConfig, LogBook};
 
 use crate::{
     args::value,
+    exit::Exit,
+    output::Output,
+    problem::Problem,
     project::{
         Project,
+        home::Home,
         lattice_file::{Nats, RunningHost},
         process::Process,
     },
 };
 
-pub(crate) use identity::{Given, Identity};
+pub(crate) use identity::{Given, Identity, machine_name};
 pub(crate) use signals::Signals;
 
 /// What a host is told on the command line.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct HostOptions {
-    /// The host's friendly name [default: the machine's name]
+    /// The host's friendly name [default: the one it had, else the machine's name]
     #[arg(long, env = "WATTLE_HOST_NAME", hide_env_values = true)]
     pub(crate) name: Option<Name>,
     /// A label, for placing things; repeatable
@@ -72,9 +77,21 @@ pub(crate) struct Running {
     project: Project,
 }
 
+/// Takes the folder of one of the project's hosts for this process.
+pub(crate) fn claim(project: &Project, home: &Home) -> anyhow::Result<DataDir> {
+    DataDir::claim(home.data(project)).map_err(|error| match error {
+        DataDirError::Taken(_) => Problem::new(Exit::Conflict, error.to_string())
+            .next("wattle up starts a further host beside it; --dir FOLDER gives one a project of its own")
+            .into(),
+        DataDirError::Io { .. } => anyhow::Error::from(error),
+    })
+}
+
 /// Starts a host and writes into the project's `lattice.json` that it runs.
 pub(crate) async fn start(
     project: &Project,
+    home: &Home,
+    data_dir: DataDir,
     identity: Identity,
     options: &HostOptions,
     nats: &Nats,
@@ -88,8 +105,8 @@ pub(crate) async fn start(
         token: identity.token,
         operators: identity.operators,
         accounts: identity.accounts,
-        data_dir: project.host_dir(),
-        nats: nats.options(&format!("wattle-host {name}")),
+        data_dir,
+        nats: nats.options(&format!("wattle-host {name}"))?,
         labels: options.label.iter().cloned().collect::<BTreeMap<_, _>>(),
         secrets_dir: options.secrets_dir.clone(),
         grace: options.grace,
@@ -98,10 +115,8 @@ pub(crate) async fn start(
         logbook,
     };
     let host = Box::pin(Host::start(config)).await.context("start the host")?;
-    let mut file = project.lattice()?;
-    let process = Process::own();
-    file.host = Some(RunningHost { key: host.key().clone(), name, process });
-    project.save(&file)?;
+    let running = RunningHost { key: host.key().clone(), name, process: Process::own() };
+    project.change(|file| file.add(running, *home == Home::First))?;
     Ok(Running { host, project: project.clone() })
 }
 
@@ -111,18 +126,15 @@ impl Running {
     }
 
     /// Serves until a signal or a command says to stop, then drains. Returns the number of calls that were cut.
-    pub(crate) async fn serve(self, signals: &mut Signals) -> anyhow::Result<u32> {
+    pub(crate) async fn serve(self, signals: &mut Signals, output: Output) -> anyhow::Result<u32> {
         tokio::select! {
             signal = signals.next() => info!(signal, "stopping"),
             () = self.host.stop_requested() => info!("stopping: a user said so"),
         }
         let cut = self.host.drain().await.cut_calls;
         info!(cut_calls = cut, "stopped");
-        let mut file = self.project.lattice()?;
-        if file.host.as_ref().is_some_and(|host| host.process == Process::own()) {
-            file.host = None;
-            self.project.save(&file)?;
-        }
+        self.project.change(|file| file.hosts.retain(|host| host.process != Process::own()))?;
+        server::stop_after_last_host(output, &self.project).await?;
         Ok(cut)
     }
 }

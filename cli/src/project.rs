@@ -6,11 +6,13 @@
 //!   keys/actors/NAME.nk   keys/providers/NAME.nk        one key per artifact
 //!   lattice.json    the lattice's name, NATS, trust, and the processes that `wattle up` started
 //!   artifacts/      signed artifacts of shipped providers
-//!   nats/  host/    the data of the nats-server and of the host
-//!   logs/host.log   what a detached host wrote
+//!   nats/  host/    the data of the nats-server and of the first host
+//!   hosts/NAME/     the data of each further host
+//!   logs/host.log  logs/NAME.log   what detached hosts wrote
 //! ```
 
 pub(crate) mod file;
+pub(crate) mod home;
 pub(crate) mod keys;
 pub(crate) mod lattice_file;
 pub(crate) mod process;
@@ -82,8 +84,16 @@ impl Project {
         LatticeFile::read(&self.lattice_path())
     }
 
-    pub(crate) fn save(&self, lattice: &LatticeFile) -> anyhow::Result<()> {
-        lattice.write(&self.lattice_path())
+    /// Changes what the folder says about its lattice, and returns what it says then. Several hosts do so, each for itself.
+    pub(crate) fn change(
+        &self,
+        change: impl FnOnce(&mut LatticeFile),
+    ) -> anyhow::Result<LatticeFile> {
+        let _lock = file::Lock::wait(&self.dir.join("lattice.lock"))?;
+        let mut lattice = self.lattice()?;
+        change(&mut lattice);
+        lattice.write(&self.lattice_path())?;
+        Ok(lattice)
     }
 
     fn lattice_path(&self) -> PathBuf {
@@ -92,14 +102,6 @@ impl Project {
 
     pub(crate) fn nats_dir(&self) -> PathBuf {
         self.dir.join("nats")
-    }
-
-    pub(crate) fn host_dir(&self) -> PathBuf {
-        self.dir.join("host")
-    }
-
-    pub(crate) fn host_log(&self) -> PathBuf {
-        self.dir.join("logs/host.log")
     }
 
     /// The signed artifact of a shipped provider.

@@ -46,8 +46,8 @@ pub(crate) struct Session {
     pub(crate) timeout: Duration,
     /// What `--host` said.
     wanted: Option<String>,
-    /// The host of `wattle up`, where it runs.
-    home: Option<RunningHost>,
+    /// The project's hosts that run, the first one first.
+    own: Vec<RunningHost>,
 }
 
 impl Session {
@@ -60,14 +60,14 @@ impl Session {
         let name = global.lattice.clone().unwrap_or_else(|| file.name());
         let Standing { account, audience, trust } = Standing::of(&user.token, &name)?;
         let lattice =
-            Lattice::connect(name, &nats.options(CLIENT_NAME)).await.map_err(|error| {
+            Lattice::connect(name, &nats.options(CLIENT_NAME)?).await.map_err(|error| {
                 Problem::new(Exit::Unreachable, error.to_string()).next(start_again(global))
             })?;
-        // A project's host is meant only where the project's NATS is.
+        // A project's hosts are meant only where the project's NATS is.
         let own_nats = global.nats_url.is_none();
-        let home = file.live_host().filter(|_| own_nats).cloned();
+        let own = file.live_hosts().filter(|_| own_nats).cloned().collect();
         let (timeout, wanted) = (global.timeout, global.host.clone());
-        Ok(Self { lattice, project, user, account, audience, trust, output, timeout, wanted, home })
+        Ok(Self { lattice, project, user, account, audience, trust, output, timeout, wanted, own })
     }
 
     /// Sends a command to a host and waits until it is true, or for the reason why it is not.
@@ -136,16 +136,9 @@ impl Standing {
 
 /// Where NATS is: flags and environment first, then the project.
 pub(crate) fn nats(global: &Global, file: &LatticeFile, project: &Project) -> anyhow::Result<Nats> {
-    if let Some(url) = &global.nats_url {
-        return Ok(Nats::new(url, global.creds.clone()));
-    }
-    let nats = file.nats.clone().ok_or_else(|| {
+    Nats::meant(global, file.nats.clone())?.ok_or_else(|| {
         let what = format!("no lattice was started in {}", project.dir().display());
-        Problem::new(Exit::Unreachable, what).next("wattle up -d")
-    })?;
-    Ok(match &global.creds {
-        Some(creds) => Nats { creds: Some(creds.clone()), ..nats },
-        None => nats,
+        Problem::new(Exit::Unreachable, what).next("wattle up -d").into()
     })
 }
 

@@ -11,7 +11,7 @@ use wattle_claims::KeyPair;
 use wattle_core::{AccountKey, LatticeName, Name, OperatorKey};
 use wattle_lattice::ConnectOptions;
 
-use crate::logbook::LogBook;
+use crate::{data_dir::DataDir, logbook::LogBook};
 
 /// Everything a host is told by whoever starts it. What it was told by commands, it keeps in its data folder.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct HostConfig {
     /// Accounts it trusts beside those of its operators.
     pub accounts: BTreeSet<AccountKey>,
     /// The folder that is its alone: state, caches, its providers' files.
-    pub data_dir: PathBuf,
+    pub data_dir: DataDir,
     /// Where its NATS is.
     pub nats: ConnectOptions,
     /// Labels beside the built-in ones.

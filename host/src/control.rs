@@ -25,8 +25,8 @@ use wattle_lattice::Lattice;
 pub(crate) use self::actors::drain;
 use self::seen::SeenCommands;
 use crate::{
-    actors::ActorRuntime, artifacts::ArtifactCache, clock::Clock, lanes::Lanes, links::Links,
-    logbook::LogBook, registry::Registry, reports::Reports, router::Router,
+    actors::ActorRuntime, artifacts::ArtifactCache, clock::Clock, data_dir::DataDir, lanes::Lanes,
+    links::Links, logbook::LogBook, registry::Registry, reports::Reports, router::Router,
 };
 
 /// A command may expire at most so far ahead: its id is remembered until then.
@@ -40,7 +40,7 @@ pub(crate) struct Control {
     pub(crate) name: Name,
     pub(crate) lattice_name: LatticeName,
     pub(crate) labels: BTreeMap<String, String>,
-    pub(crate) data_dir: PathBuf,
+    pub(crate) data_dir: DataDir,
     pub(crate) log_filter: String,
     pub(crate) grace: Duration,
     pub(crate) started: std::time::Instant,

@@ -5,6 +5,7 @@ mod artifacts;
 mod clock;
 mod config;
 mod control;
+mod data_dir;
 mod host;
 mod lanes;
 mod links;
@@ -21,5 +22,6 @@ mod state;
 mod upkeep;
 
 pub use config::HostConfig;
+pub use data_dir::{DataDir, DataDirError};
 pub use host::{Drained, Host, StartError};
 pub use logbook::LogBook;

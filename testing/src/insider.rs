@@ -20,7 +20,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 pub struct Insider {
     /// What they speak through.
     pub mesh: wattle_lattice::Lattice,
-    /// The lattice's one host.
+    /// The lattice's first host.
     pub host: HostKey,
     /// For whom the lattice's tokens are meant.
     pub audience: Audience,
@@ -43,10 +43,9 @@ impl Lattice {
         };
         let name = file["lattice"].as_str().unwrap_or("default").parse::<LatticeName>();
         let mesh = wattle_lattice::Lattice::connect(name.expect("a name"), &options).await;
-        let host = file["host"]["key"].as_str().expect("lattice.json names the host").parse();
         Insider {
             mesh: mesh.expect("NATS is there"),
-            host: host.expect("a host's key"),
+            host: self.home().parse().expect("a host's key"),
             audience: self.chain().audience(),
         }
     }

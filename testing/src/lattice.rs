@@ -8,7 +8,10 @@ use std::{
 
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::{process::Command, sync::OnceCell};
+use tokio::{
+    process::{Child, Command},
+    sync::OnceCell,
+};
 
 use crate::{
     Chain, Guest, HTTP, Process, Said, Site, Turn, eventually, free_port, programs::program,
@@ -87,6 +90,12 @@ impl Lattice {
             command.env_remove(name);
         }
         command
+    }
+
+    /// Starts a command that runs on.
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("wattle starts")
     }
 
     /// Runs one command to its end.
@@ -193,7 +202,7 @@ impl Lattice {
         self.expose(id).await
     }
 
-    /// The inventory of the one host.
+    /// The inventory of the first host.
     pub async fn inventory(&self) -> Value {
         let inventories = self.ask(&["get", "inventory"]).await;
         inventories.get(0).cloned().unwrap_or(inventories)
@@ -209,10 +218,25 @@ impl Lattice {
         found(&self.inventory().await, "providers", id)
     }
 
-    /// The host's process.
+    /// The key of the first host.
+    pub fn home(&self) -> String {
+        self.file()["hosts"][0]["key"].as_str().expect("lattice.json names the host").to_owned()
+    }
+
+    /// The first host's process.
     pub fn host(&self) -> Process {
-        let pid = self.file()["host"]["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
-        Process::new(pid.expect("lattice.json names the host's process"))
+        self.processes().next().expect("lattice.json names the host's process")
+    }
+
+    /// The processes of all hosts that were started here.
+    pub fn processes(&self) -> impl Iterator<Item = Process> + use<> {
+        let hosts = self.file()["hosts"].as_array().cloned().unwrap_or_default();
+        hosts.into_iter().filter_map(|host| process(&host["pid"]))
+    }
+
+    /// The process of the nats-server that `wattle up` started.
+    pub fn nats_server(&self) -> Process {
+        process(&self.file()["nats_pid"]).expect("wattle up started a nats-server")
     }
 
     /// The process of a provider that is ready.
@@ -238,6 +262,10 @@ impl Lattice {
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(LOG_LINES)..].join("\n")
     }
+}
+
+fn process(pid: &Value) -> Option<Process> {
+    pid.as_u64().and_then(|pid| u32::try_from(pid).ok()).map(Process::new)
 }
 
 fn found(inventory: &Value, what: &str, id: &str) -> Value {

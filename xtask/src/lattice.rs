@@ -108,7 +108,7 @@ impl<'a> Lattice<'a> {
     /// Process ids of the host and of each provider, by name.
     pub(crate) fn processes(&self) -> Result<Vec<(String, u32)>> {
         let file = std::fs::read_to_string(self.folder.join("lattice.json"))?;
-        let host = serde_json::from_str::<Value>(&file)?["host"]["pid"].as_u64();
+        let host = serde_json::from_str::<Value>(&file)?["hosts"][0]["pid"].as_u64();
         let host = host.context("lattice.json names no host")?;
         let inventory = self.ask(&["get", "inventory"])?;
         let providers = providers(&inventory);

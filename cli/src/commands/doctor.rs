@@ -4,6 +4,7 @@ use std::{os::unix::fs::PermissionsExt, path::Path, process::Command as Process}
 
 use clap::Args;
 use serde::Serialize;
+use wattle_core::inventory::Inventory;
 use wattle_lattice::server;
 
 use super::Context;
@@ -51,7 +52,7 @@ pub(crate) async fn run(context: &Context, _: DoctorArgs) -> anyhow::Result<Exit
         Err(error) => Finding::from_error("provider", State::Absent, &error),
     }));
     findings.extend(project(context)?);
-    findings.push(lattice(context).await);
+    findings.extend(lattice(context).await);
     context.output.answer(&findings, || as_text(&findings));
     let bad = findings.iter().any(|finding| finding.state == State::Bad);
     Ok(if bad { Exit::Failed } else { Exit::Ok })
@@ -124,23 +125,23 @@ fn project(context: &Context) -> anyhow::Result<Vec<Finding>> {
     Ok(findings)
 }
 
-async fn lattice(context: &Context) -> Finding {
-    let asked = async {
-        let session = context.session().await?;
-        let host = session.host().await?;
-        let inventory = session.inventory(&host).await?;
-        anyhow::Ok(format!(
-            "{}: host {} answers ({} actors, {} providers)",
-            inventory.lattice,
-            inventory.name,
-            inventory.actors.len(),
-            inventory.providers.len()
-        ))
-    };
+async fn lattice(context: &Context) -> Vec<Finding> {
+    let asked = async { context.session().await?.inventories().await };
     match asked.await {
-        Ok(found) => Finding::good("lattice", found),
-        Err(error) => Finding::from_error("lattice", State::Absent, &error),
+        Ok(inventories) => inventories.iter().map(answers).collect(),
+        Err(error) => vec![Finding::from_error("lattice", State::Absent, &error)],
     }
+}
+
+fn answers(inventory: &Inventory) -> Finding {
+    let found = format!(
+        "{}: host {} answers ({} actors, {} providers)",
+        inventory.lattice,
+        inventory.name,
+        inventory.actors.len(),
+        inventory.providers.len()
+    );
+    Finding::good("lattice", found)
 }
 
 fn as_text(findings: &[Finding]) -> String {

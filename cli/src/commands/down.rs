@@ -4,14 +4,20 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
-use wattle_lattice::server::NatsServer;
+use wattle_core::Name;
 
 use super::Context;
 use crate::{
     args::value,
     exit::Exit,
+    hosting::server,
     output::Output,
-    project::{Project, lattice_file::RunningHost},
+    problem::Problem,
+    project::{
+        Project,
+        home::Homes,
+        lattice_file::{LatticeFile, RunningHost},
+    },
 };
 
 /// Beyond the grace period: the time for ending providers and writing state.
@@ -19,12 +25,15 @@ const STOP_MARGIN: Duration = Duration::from_secs(10);
 /// A killed process is gone within this time, or the system is in trouble.
 const KILL_WAIT: Duration = Duration::from_secs(5);
 
-/// Stop the host and the nats-server that `wattle up` started
+/// Stop the hosts of this project, and the nats-server that `wattle up` started
 ///
-/// Calls under way may finish. Keys, links, config and stored data stay: `wattle up` serves again what ran before.
+/// Calls under way may finish. Keys, links, config and stored data stay: `wattle up` serves again what ran before. The nats-server
+/// stays while a host runs.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  wattle down")]
+#[command(after_help = "Examples:\n  wattle down\n  wattle down pi-2    # this one host")]
 pub(crate) struct DownArgs {
+    /// Only the host of this name
+    name: Option<Name>,
     /// How long calls under way may take; the host must have been started with at least this
     #[arg(long, default_value = "30s", value_parser = value::duration)]
     grace: Duration,
@@ -34,21 +43,19 @@ pub(crate) async fn run(context: &Context, args: DownArgs) -> anyhow::Result<Exi
     let project = Project::require(&context.global)?;
     let _lock = project.lock()?;
     let mut file = project.lattice()?;
-    let host = match file.live_host() {
-        Some(host) => Some(stop_host(host, args.grace, context.output).await?),
-        None => None,
-    };
-    let nats = match NatsServer::attach(&project.nats_dir()).await? {
-        Some(server) => Some(stop_nats(server, context.output).await),
-        None => None,
-    };
-    // NATS that we were pointed to, and did not start, is still where it is.
-    if file.nats_pid.take().is_some() {
-        file.nats = None;
+    if let Some(name) = &args.name {
+        only(&project, &mut file, name)?;
     }
-    file.host = None;
-    project.save(&file)?;
-    let stopped: Vec<String> = host.iter().chain(&nats).cloned().collect();
+    let hosts: Vec<&RunningHost> = file.live_hosts().collect();
+    // All at once, so that it takes no longer than for one.
+    hosts.iter().for_each(|host| host.process.terminate());
+    let mut stopped = Vec::new();
+    for host in hosts {
+        stopped.push(wait_for(host, args.grace, context.output).await?);
+    }
+    // One that was killed could not say so itself.
+    project.change(|file| file.hosts.retain(|host| host.process.is_alive()))?;
+    stopped.extend(server::stop_if_unused(context.output, &project).await?);
     context.output.answer(&json!({"stopped": stopped}), || match stopped.as_slice() {
         [] => "nothing was running".to_owned(),
         stopped => format!("stopped {}", stopped.join(" and ")),
@@ -56,10 +63,20 @@ pub(crate) async fn run(context: &Context, args: DownArgs) -> anyhow::Result<Exi
     Ok(Exit::Ok)
 }
 
-async fn stop_host(host: &RunningHost, grace: Duration, output: Output) -> anyhow::Result<String> {
+/// Leaves the host of this name, if it runs; one that nobody knows is an error.
+fn only(project: &Project, file: &mut LatticeFile, name: &Name) -> anyhow::Result<()> {
+    file.hosts.retain(|host| host.name == *name);
+    if file.hosts.is_empty() && !Homes::of(project)?.has(name) {
+        let what = format!("no host of this project is called {name}");
+        return Err(Problem::new(Exit::NotFound, what).next("wattle get hosts").into());
+    }
+    Ok(())
+}
+
+/// Waits until a host that was told to stop has, and says what it was.
+async fn wait_for(host: &RunningHost, grace: Duration, output: Output) -> anyhow::Result<String> {
     let what = format!("host {} (pid {})", host.name, host.process.pid);
     let step = output.step(&format!("stopping {what}"));
-    host.process.terminate();
     if host.process.gone(grace + STOP_MARGIN).await {
         step.done("stopped");
         return Ok(what);
@@ -71,12 +88,4 @@ async fn stop_host(host: &RunningHost, grace: Duration, output: Output) -> anyho
         "{what}, killed because it did not stop within {} s",
         (grace + STOP_MARGIN).as_secs()
     ))
-}
-
-async fn stop_nats(server: NatsServer, output: Output) -> String {
-    let what = format!("nats-server at {} (pid {})", server.url(), server.pid());
-    let step = output.step(&format!("stopping {what}"));
-    server.stop().await;
-    step.done("stopped");
-    what
 }

@@ -9,13 +9,14 @@ use super::Context;
 use crate::{
     exit::Exit,
     hosting::{self, Given, HostOptions, Identity, Signals, telemetry},
-    project::{Project, file},
+    project::{Project, file, home::Home},
     session,
 };
 
 /// Run a host in the foreground, against a NATS that is there
 ///
-/// On another device it makes its own key and prints the one command that admits it.
+/// On another device it makes its own key and prints the one command that admits it. It is its project's first host, of which
+/// there is one: `wattle up` starts further ones beside it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   wattle host                                                   # in a project: its NATS, its account
@@ -32,6 +33,9 @@ pub(crate) struct HostArgs {
     /// Started by `wattle up -d`
     #[arg(long, hide = true)]
     detached: bool,
+    /// Started by `wattle up -d`, as the further host that is called `--name`
+    #[arg(long, hide = true, requires = "name")]
+    further: bool,
 }
 
 pub(crate) async fn run(context: &Context, args: HostArgs) -> anyhow::Result<Exit> {
@@ -45,14 +49,20 @@ pub(crate) async fn run(context: &Context, args: HostArgs) -> anyhow::Result<Exi
     let lattice_file = project.lattice()?;
     let nats = session::nats(&context.global, &lattice_file, &project)?;
     let lattice = context.global.lattice.clone().unwrap_or_else(|| lattice_file.name());
+    let home = match &args.options.name {
+        Some(name) if args.further => Home::Further(name.clone()),
+        _ => Home::First,
+    };
+    let data_dir = hosting::claim(&project, &home)?;
     let given = Given {
         name: args.options.name.as_ref(),
         token: args.token.as_deref().map(token).transpose()?,
         trust: &args.trust,
     };
-    let identity = Identity::establish(&project, lattice, given, context.output)?;
-    let host = Box::pin(hosting::start(&project, identity, &args.options, &nats, logbook)).await?;
-    host.serve(&mut signals).await?;
+    let identity = Identity::establish(&project, &data_dir, lattice, given, context.output)?;
+    let start = hosting::start(&project, &home, data_dir, identity, &args.options, &nats, logbook);
+    let host = Box::pin(start).await?;
+    host.serve(&mut signals, context.output).await?;
     Ok(Exit::Ok)
 }
 

@@ -1,8 +1,10 @@
-//! `wattle logs`: what the host, an actor or a provider wrote.
+//! `wattle logs`: what hosts, actors and providers wrote.
 
 use std::time::Duration;
 
 use clap::Args;
+use futures::future::try_join_all;
+use serde::Serialize;
 use wattle_claims::Timestamp;
 use wattle_core::{
     EntityId, HostKey,
@@ -22,14 +24,17 @@ const FOLLOW_EVERY: Duration = Duration::from_millis(300);
 /// Lines asked for at once while following.
 const PAGE_LINES: u32 = 1_000;
 
-/// Show log lines of the host and of what it runs
+/// Show log lines of the hosts and of what they run
+///
+/// Of all hosts of the project that run, unless --host names one; with several, each line begins with its host's name.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   wattle logs --follow
   wattle logs counter --lines 20
+  wattle logs --host pi-2
   wattle logs kv -o json            # one JSON value per line")]
 pub(crate) struct LogsArgs {
-    /// Only those of this actor or provider [default: all, the host's own too]
+    /// Only those of this actor or provider [default: all, the hosts' own too]
     id: Option<EntityId>,
     /// Keep showing new lines until Ctrl-C
     #[arg(short, long)]
@@ -39,62 +44,98 @@ pub(crate) struct LogsArgs {
     lines: u32,
 }
 
+/// The log of one host, as far as it was shown.
+struct Log<'a> {
+    context: &'a Context,
+    session: &'a Session,
+    host: HostKey,
+    /// The host's name, where lines of several are shown.
+    name: Option<String>,
+    query: LogQuery,
+}
+
+/// A line, and who wrote it, for programs.
+#[derive(Serialize)]
+struct Said<'a> {
+    host: &'a HostKey,
+    #[serde(flatten)]
+    line: &'a LogLine,
+}
+
 pub(crate) async fn run(context: &Context, args: LogsArgs) -> anyhow::Result<Exit> {
     let session = context.session().await?;
-    let host = session.host().await?;
-    let mut query = LogQuery { id: args.id, after: 0, lines: args.lines };
-    let mut page = ask(&session, &host, &query).await?;
-    show(context, &page);
-    if !args.follow {
-        return Ok(Exit::Ok);
+    let query = LogQuery { id: args.id, after: 0, lines: args.lines };
+    let hosts = session.hosts_and_names().await?;
+    let several = hosts.len() > 1;
+    let log = |(host, name): (HostKey, String)| {
+        let name = several.then_some(name);
+        Log { context, session: &session, host, name, query: query.clone() }
+    };
+    let mut logs: Vec<Log<'_>> = hosts.into_iter().map(log).collect();
+    let pages = try_join_all(logs.iter().map(Log::ask)).await?;
+    let mut lines: Vec<_> =
+        logs.iter().zip(&pages).flat_map(|(log, page)| log.lines(page)).collect();
+    lines.sort_by_key(|(_, line)| line.at_ms);
+    let older = lines.len().saturating_sub(usize::try_from(args.lines).unwrap_or(usize::MAX));
+    lines[older..].iter().for_each(|(log, line)| log.show(line));
+    if args.follow {
+        try_join_all(logs.iter_mut().zip(pages).map(|(log, page)| log.follow(page))).await?;
     }
-    loop {
-        // A host that was started again counts from the beginning.
-        query.after = if page.last < query.after { 0 } else { page.last };
-        query.lines = PAGE_LINES;
-        if page.lines.len() < PAGE_LINES as usize {
+    Ok(Exit::Ok)
+}
+
+impl Log<'_> {
+    async fn ask(&self) -> anyhow::Result<LogPage> {
+        match self.session.ask(&self.host, Command::GetLogs(self.query.clone())).await? {
+            Outcome::Logs(page) => Ok(page),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    fn lines<'a>(&'a self, page: &'a LogPage) -> impl Iterator<Item = (&'a Self, &'a LogLine)> {
+        page.lines.iter().map(move |line| (self, line))
+    }
+
+    fn show(&self, line: &LogLine) {
+        self.context.output.line(&Said { host: &self.host, line }, || {
+            let name = self.name.as_ref().map(|name| format!("{name} | ")).unwrap_or_default();
+            format!("{name}{}", as_text(line))
+        });
+    }
+
+    /// Shows what comes after `page`, until it cannot be had.
+    async fn follow(&mut self, mut page: LogPage) -> anyhow::Result<()> {
+        loop {
+            // A host that was started again counts from the beginning.
+            self.query.after = if page.last < self.query.after { 0 } else { page.last };
+            self.query.lines = PAGE_LINES;
+            if page.lines.len() < PAGE_LINES as usize {
+                tokio::time::sleep(FOLLOW_EVERY).await;
+            }
+            page = self.patiently().await?;
+            page.lines.iter().for_each(|line| self.show(line));
+        }
+    }
+
+    /// Whoever follows a log wants to see what comes after a restart, too.
+    async fn patiently(&self) -> anyhow::Result<LogPage> {
+        let mut said = false;
+        loop {
+            let error = match self.ask().await {
+                Ok(page) => return Ok(page),
+                Err(error) => error,
+            };
+            let report = Report::from(&error);
+            if report.exit != Exit::Unreachable {
+                return Err(error);
+            }
+            if !said {
+                let note = format!("{} (still trying; Ctrl-C ends)", report.message);
+                self.context.output.note(&note);
+                said = true;
+            }
             tokio::time::sleep(FOLLOW_EVERY).await;
         }
-        page = patiently(context, &session, &host, &query).await?;
-        show(context, &page);
-    }
-}
-
-async fn ask(session: &Session, host: &HostKey, query: &LogQuery) -> anyhow::Result<LogPage> {
-    match session.ask(host, Command::GetLogs(query.clone())).await? {
-        Outcome::Logs(page) => Ok(page),
-        other => Err(unexpected(&other)),
-    }
-}
-
-/// Whoever follows a log wants to see what comes after a restart, too.
-async fn patiently(
-    context: &Context,
-    session: &Session,
-    host: &HostKey,
-    query: &LogQuery,
-) -> anyhow::Result<LogPage> {
-    let mut said = false;
-    loop {
-        let error = match ask(session, host, query).await {
-            Ok(page) => return Ok(page),
-            Err(error) => error,
-        };
-        let report = Report::from(&error);
-        if report.exit != Exit::Unreachable {
-            return Err(error);
-        }
-        if !said {
-            context.output.note(&format!("{} (still trying; Ctrl-C ends)", report.message));
-            said = true;
-        }
-        tokio::time::sleep(FOLLOW_EVERY).await;
-    }
-}
-
-fn show(context: &Context, page: &LogPage) {
-    for line in &page.lines {
-        context.output.line(line, || as_text(line));
     }
 }
 

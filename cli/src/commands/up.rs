@@ -1,31 +1,42 @@
 //! `wattle up`: a lattice on this machine, from nothing: keys, a nats-server, a host.
 
 mod detached;
-mod servers;
 
 use clap::Args;
 use serde_json::json;
 use wattle_claims::Timestamp;
-use wattle_core::HostKey;
+use wattle_core::{HostKey, Name};
 
 use super::Context;
 use crate::{
     exit::Exit,
-    hosting::{self, Given, HostOptions, Identity, Signals, telemetry},
-    project::{Project, keys::Role, lattice_file::LatticeFile},
+    hosting::{self, Given, HostOptions, Identity, Signals, machine_name, server, telemetry},
+    problem::Problem,
+    project::{
+        Project,
+        file::Lock,
+        home::{Home, Homes},
+        keys::Role,
+        lattice_file::LatticeFile,
+    },
     session::Standing,
 };
 
-use self::{detached::Started, servers::Server};
+use self::detached::Started;
 
 /// Start a lattice on this machine: keys on first use, a nats-server, a host
 ///
 /// Uses the NATS that --nats-url names, else starts the machine's own nats-server on loopback with credentials of its own and
 /// its data in .wattle/nats. What ran when it was stopped runs again. Ctrl-C, or `wattle down`, stops both.
+///
+/// Where a host runs already, this starts a further one, which joins the same lattice: with --name the one of that name, else
+/// one that was here before, else a new one. The nats-server goes on until the last host stops.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   wattle up                # in the foreground, until Ctrl-C
   wattle up -d             # in the background, until wattle down
+  wattle up -d             # again: a second host on the same lattice
+  wattle up -d --name pi   # the host of that name, if it does not run yet
   wattle up -d --nats-url nats://10.0.0.5:4222 --creds site.creds")]
 pub(crate) struct UpArgs {
     /// Run in the background; returns when the host answers
@@ -38,26 +49,22 @@ pub(crate) struct UpArgs {
 pub(crate) async fn run(context: &Context, args: UpArgs) -> anyhow::Result<Exit> {
     let project = Project::find_or_create(&context.global, context.output)?;
     let lock = project.lock()?;
-    let mut file = prepare(context, &project)?;
-    let running = file.live_host().cloned();
+    let file = prepare(context, &project)?;
+    let (home, name) = Homes::of(&project)?.choose(args.options.name.as_ref(), &machine_name()?);
+    let running = file.live_hosts().find(|host| host.name == name).map(|host| host.key.clone());
     // Held from before anything is started: a Ctrl-C in between must stop it again.
-    let mut signals = Signals::new()?;
-    let outlive = args.detach || running.is_some();
-    let server = servers::ensure(context, &project, &mut file, outlive).await?;
+    let signals = Signals::new()?;
+    server::ensure(&context.global, context.output, &project).await?;
     if let Some(host) = running {
-        server.leave();
-        detached::wait_until_it_answers(context, &host.key, None).await?;
-        report(context, &project, &host.key, true)?;
+        detached::wait_until_it_answers(context, &host, None).await?;
+        report(context, &project, &host, true)?;
         return Ok(Exit::Ok);
     }
-    let name = args.options.name.as_ref();
-    let given = Given { name, ..Given::default() };
-    let identity = Identity::establish(&project, file.name(), given, context.output)?;
+    let next = Next { context, project: &project, home, options: &args.options };
     if args.detach {
-        return background(context, &project, &identity, &args.options, server).await;
+        return next.in_background(&name).await;
     }
-    Box::pin(foreground(context, &project, identity, &args.options, server, &mut signals, lock))
-        .await
+    Box::pin(next.in_foreground(&name, signals, lock)).await
 }
 
 /// Keys and `lattice.json`, made on first use.
@@ -65,62 +72,81 @@ fn prepare(context: &Context, project: &Project) -> anyhow::Result<LatticeFile> 
     if project.keys().ensure_chain(Timestamp::now())? {
         context.output.note("made development keys: operator, account and user");
     }
-    let mut file = project.lattice()?;
-    if let Some(lattice) = &context.global.lattice {
-        file.lattice = Some(lattice.clone());
-    }
-    let standing = Standing::of(&project.keys().token(Role::User)?, &file.name())?;
-    file.operator = Some(standing.audience.operator);
-    file.account = Some(standing.account);
-    project.save(&file)?;
-    Ok(file)
-}
-
-async fn background(
-    context: &Context,
-    project: &Project,
-    identity: &Identity,
-    options: &HostOptions,
-    server: Server,
-) -> anyhow::Result<Exit> {
-    match detached::start(context, project, identity, options).await {
-        Ok(Started::Answers(key)) => {
-            server.leave();
-            report(context, project, &key, false)?;
-            Ok(Exit::Ok)
-        }
-        Ok(Started::Silent(error)) => {
-            server.leave();
-            Err(error)
-        }
-        Err(error) => {
-            server.stop(context, project).await?;
-            Err(error)
-        }
-    }
-}
-
-async fn foreground(
-    context: &Context,
-    project: &Project,
-    identity: Identity,
-    options: &HostOptions,
-    server: Server,
-    signals: &mut Signals,
-    lock: crate::project::file::Lock,
-) -> anyhow::Result<Exit> {
-    let logbook = telemetry::init(&options.log, !context.global.quiet)?;
     let file = project.lattice()?;
-    let nats = crate::session::nats(&context.global, &file, project)?;
-    let host = Box::pin(hosting::start(project, identity, options, &nats, logbook)).await?;
-    report(context, project, host.key(), false)?;
-    context.output.note("Ctrl-C stops it");
-    drop(lock); // from here on `wattle down` may stop us
-    let cut = host.serve(signals).await?;
-    server.stop(context, project).await?;
-    let cut = if cut == 0 { String::new() } else { format!("; {cut} calls were cut") };
-    context.output.note(&format!("stopped{cut}"));
-    Ok(Exit::Ok)
+    let name = context.global.lattice.clone().unwrap_or_else(|| file.name());
+    if let Some(host) = file.live_hosts().next()
+        && name != file.name()
+    {
+        let what = format!("host {} of this project is on lattice {}", host.name, file.name());
+        let problem = Problem::new(Exit::Conflict, what);
+        return Err(problem.next("wattle down, or another folder with --dir").into());
+    }
+    let standing = Standing::of(&project.keys().token(Role::User)?, &name)?;
+    project.change(|file| {
+        file.lattice = context.global.lattice.clone().or_else(|| file.lattice.take());
+        file.operator = Some(standing.audience.operator);
+        file.account = Some(standing.account);
+    })
+}
+
+/// A host that is to run; its NATS is there.
+struct Next<'a> {
+    context: &'a Context,
+    project: &'a Project,
+    home: Home,
+    options: &'a HostOptions,
+}
+
+impl Next<'_> {
+    async fn in_background(self, name: &Name) -> anyhow::Result<Exit> {
+        let Self { context, project, .. } = self;
+        match detached::start(&self, name).await {
+            Ok(Started::Answers(key)) => {
+                report(context, project, &key, false)?;
+                Ok(Exit::Ok)
+            }
+            Ok(Started::Silent(error)) => Err(error),
+            Err(error) => {
+                server::stop_if_unused(context.output, project).await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn in_foreground(
+        self,
+        name: &Name,
+        mut signals: Signals,
+        lock: Lock,
+    ) -> anyhow::Result<Exit> {
+        let Self { context, project, .. } = self;
+        let host = match Box::pin(self.start(name)).await {
+            Ok(host) => host,
+            Err(error) => {
+                server::stop_if_unused(context.output, project).await?;
+                return Err(error);
+            }
+        };
+        report(context, project, host.key(), false)?;
+        context.output.note("Ctrl-C stops it");
+        drop(lock); // from here on `wattle down` may stop us, and others may join
+        let cut = host.serve(&mut signals, context.output).await?;
+        let cut = if cut == 0 { String::new() } else { format!("; {cut} calls were cut") };
+        context.output.note(&format!("stopped{cut}"));
+        Ok(Exit::Ok)
+    }
+
+    /// Starts it in this process.
+    async fn start(&self, name: &Name) -> anyhow::Result<hosting::Running> {
+        let Self { context, project, home, options } = self;
+        let logbook = telemetry::init(&options.log, !context.global.quiet)?;
+        let file = project.lattice()?;
+        let nats = crate::session::nats(&context.global, &file, project)?;
+        let data_dir = hosting::claim(project, home)?;
+        let given = Given { name: Some(name), ..Given::default() };
+        let identity = Identity::establish(project, &data_dir, file.name(), given, context.output)?;
+        hosting::start(project, home, data_dir, identity, options, &nats, logbook).await
+    }
 }
 
 fn report(
@@ -130,11 +156,12 @@ fn report(
     already: bool,
 ) -> anyhow::Result<()> {
     let file = project.lattice()?;
-    let name = file.host.as_ref().map(|host| host.name.to_string()).unwrap_or_default();
+    let running = file.hosts.iter().find(|running| running.key == *host);
+    let name = running.map(|running| running.name.to_string()).unwrap_or_default();
     let url = file.nats.as_ref().map(|nats| nats.url.clone()).unwrap_or_default();
     let json = json!({
         "lattice": file.name(),
-        "host": {"key": host, "name": name, "pid": file.host.as_ref().map(|host| host.process.pid)},
+        "host": {"key": host, "name": name, "pid": running.map(|running| running.process.pid)},
         "nats": {"url": url, "pid": file.nats_pid},
         "folder": project.dir(),
         "already-running": already,

@@ -7,13 +7,14 @@ use wattle_claims::{
     Audience, Draft, HostClaims, KeyKind, KeyPair, Signed, Timestamp, TokenError, Trust,
 };
 use wattle_core::{AccountKey, LatticeName, Name, OperatorKey};
+use wattle_host::DataDir;
 
 use crate::{
     exit::Exit,
     output::Output,
     problem::Problem,
     project::{
-        Project, file,
+        Project, file, home,
         keys::{Role, Signer, read_key},
     },
     signing::{name_like, operator_of},
@@ -45,12 +46,17 @@ impl Identity {
     /// what.
     pub(crate) fn establish(
         project: &Project,
+        data_dir: &DataDir,
         lattice: LatticeName,
         given: Given<'_>,
         output: Output,
     ) -> anyhow::Result<Self> {
-        let name = given.name.cloned().map_or_else(default_name, Ok)?;
-        let key = key(&project.host_dir().join("host.nk"), output)?;
+        let path = data_dir.join("host.jwt");
+        let token =
+            given.token.clone().map_or_else(|| file::read_small(&path), |it| Ok(Some(it)))?;
+        let known = token.as_deref().and_then(home::admitted);
+        let name = given.name.cloned().or(known).map_or_else(machine_name, Ok)?;
+        let key = key(&data_dir.join("host.nk"), output)?;
         let (operators, accounts) = trusted(project, given.trust)?;
         let trust = Trust {
             operators: operators.clone(),
@@ -58,21 +64,23 @@ impl Identity {
             lattice: lattice.clone(),
             revocations: Default::default(),
         };
-        let path = project.host_dir().join("host.jwt");
         let token = match given.token {
             Some(token) => {
                 admits(&token, &key, &name, &trust).context("--token")?;
                 file::write_private(&path, token.as_bytes())?;
                 token
             }
-            None => kept_or_signed(project, &path, &key, &name, &trust)?,
+            None => match token.filter(|token| admits(token, &key, &name, &trust).is_ok()) {
+                Some(kept) => kept,
+                None => newly_signed(project, &path, &key, &name, &trust)?,
+            },
         };
         Ok(Self { lattice, name, key, token, operators, accounts })
     }
 }
 
 /// The machine's name, as far as it is one of ours.
-pub(crate) fn default_name() -> anyhow::Result<Name> {
+pub(crate) fn machine_name() -> anyhow::Result<Name> {
     let read = |path| std::fs::read_to_string(path).ok();
     let machine = read("/proc/sys/kernel/hostname")
         .or_else(|| read("/etc/hostname"))
@@ -120,18 +128,13 @@ fn trusted(
     Ok((operators, accounts))
 }
 
-fn kept_or_signed(
+fn newly_signed(
     project: &Project,
     path: &Path,
     key: &KeyPair,
     name: &Name,
     trust: &Trust,
 ) -> anyhow::Result<String> {
-    if let Some(token) = file::read_small(path)?
-        && admits(&token, key, name, trust).is_ok()
-    {
-        return Ok(token);
-    }
     let Ok(account) = project.keys().signer(Role::Account) else {
         let public = key.public();
         let what = format!("host {public} is not admitted to lattice {} yet", trust.lattice);
@@ -170,7 +173,10 @@ fn admits(token: &str, key: &KeyPair, name: &Name, trust: &Trust) -> anyhow::Res
         Problem::new(Exit::Denied, format!("the token does not admit this host: {error}"))
     };
     let signed = Signed::<HostClaims>::parse(token).map_err(refused)?;
-    let claims = signed.verify(trust, Timestamp::now()).map_err(refused)?;
+    // A device without a clock boots in the past, but no earlier than its own token. What time it is by what the host has seen is
+    // the host's to say.
+    let now = Timestamp::now().max(signed.peek().map_err(refused)?.issued_at);
+    let claims = signed.verify(trust, now).map_err(refused)?;
     anyhow::ensure!(
         claims.subject == key.public(),
         "the token admits host {}, and this is host {}",

@@ -1,18 +1,23 @@
 //! The signals that end a host.
 
 use anyhow::Context;
+use futures::future::OptionFuture;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGINT (Ctrl-C) and SIGTERM, taken from when this was made.
+/// SIGINT (Ctrl-C), SIGTERM and SIGHUP (the terminal was closed), taken from when this was made.
 pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hangup: Option<Signal>,
 }
 
 impl Signals {
     pub(crate) fn new() -> anyhow::Result<Self> {
         let take = |kind| signal(kind).context("take signals");
+        // `nohup` means us to outlive the terminal.
+        let hangup = (!is_hangup_ignored()).then(|| take(SignalKind::hangup())).transpose()?;
         Ok(Self {
+            hangup,
             interrupt: take(SignalKind::interrupt())?,
             terminate: take(SignalKind::terminate())?,
         })
@@ -26,6 +31,15 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => "SIGINT",
             _ = self.terminate.recv() => "SIGTERM",
+            Some(_) = OptionFuture::from(self.hangup.as_mut().map(Signal::recv)) => "SIGHUP",
         }
     }
+}
+
+/// From the mask of ignored signals in `/proc/self/status` (proc(5)): its lowest bit is for signal 1, which is SIGHUP.
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & 1 != 0)
 }

@@ -86,20 +86,31 @@ pub(crate) struct Lock {
 impl Lock {
     /// Takes the lock, or says that another process has it.
     pub(crate) fn take(path: &Path) -> anyhow::Result<Option<Self>> {
-        let what = || path.display().to_string();
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(FILE_MODE)
-            .open(path)
-            .with_context(what)?;
+        let file = lock_file(path)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Self { _file: file })),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(error).with_context(what),
+            Err(error) => Err(error).with_context(|| path.display().to_string()),
         }
     }
+
+    /// Takes the lock when it is free: for locks that are held only while a small file is replaced.
+    pub(crate) fn wait(path: &Path) -> anyhow::Result<Self> {
+        let file = lock_file(path)?;
+        // A signal that is handled elsewhere may wake us.
+        while let Err(error) = flock(&file, FlockOperation::LockExclusive) {
+            if error != rustix::io::Errno::INTR {
+                return Err(error).with_context(|| path.display().to_string());
+            }
+        }
+        Ok(Self { _file: file })
+    }
+}
+
+fn lock_file(path: &Path) -> anyhow::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(FILE_MODE);
+    options.open(path).with_context(|| path.display().to_string())
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 use wattle_core::{AccountKey, HostKey, LatticeName, Name, OperatorKey};
-use wattle_lattice::{Auth, ConnectOptions};
+use wattle_lattice::{Auth, ConnectOptions, Tls};
 
 use super::{file, process::Process};
+use crate::args::Global;
 
 /// The file's content. Fields that the next version adds are ignored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,16 +25,16 @@ pub(crate) struct LatticeFile {
     /// The account that the project signs with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) account: Option<AccountKey>,
-    /// The host that `wattle up` started.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) host: Option<RunningHost>,
+    /// The hosts that were started here, the first one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) hosts: Vec<RunningHost>,
     /// The nats-server that `wattle up` started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) nats_pid: Option<u32>,
 }
 
 /// Where NATS is, and who we are to it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Nats {
     /// Servers, separated by commas.
     pub(crate) url: String,
@@ -43,6 +44,15 @@ pub(crate) struct Nats {
     pub(crate) password: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) creds: Option<PathBuf>,
+    /// A file with an nkey's seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) nkey: Option<PathBuf>,
+    /// A PEM file of the authority of the server's certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tls_ca: Option<PathBuf>,
+    /// The JetStream domain, behind a leaf node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) js_domain: Option<Name>,
 }
 
 /// A host that runs on this machine.
@@ -75,51 +85,76 @@ impl LatticeFile {
         self.lattice.clone().unwrap_or_else(default)
     }
 
-    /// The host of `wattle up`, if it still runs.
-    pub(crate) fn live_host(&self) -> Option<&RunningHost> {
-        self.host.as_ref().filter(|host| host.process.is_alive())
+    /// The hosts that still run.
+    pub(crate) fn live_hosts(&self) -> impl Iterator<Item = &RunningHost> {
+        self.hosts.iter().filter(|host| host.process.is_alive())
+    }
+
+    /// A host runs. Where no other is meant, the project's first one is, so it leads the list; those that are no more leave it.
+    pub(crate) fn add(&mut self, host: RunningHost, first: bool) {
+        self.hosts.retain(|other| other.key != host.key && other.process.is_alive());
+        let at = if first { 0 } else { self.hosts.len() };
+        self.hosts.insert(at, host);
     }
 }
 
 impl Nats {
     /// NATS at a URL; `nats://user:password@server` is taken apart, so that the password shows in no error.
-    pub(crate) fn new(url: &str, creds: Option<PathBuf>) -> Self {
+    fn at(url: &str) -> Self {
         let (url, user, password) = take_user_out(url);
-        Self { url, user, password, creds }
+        Self { url, user, password, ..Self::default() }
+    }
+
+    /// What flags and environment say, and else what is `known`. Files are remembered by where they are, not by where we are.
+    pub(crate) fn meant(global: &Global, known: Option<Self>) -> anyhow::Result<Option<Self>> {
+        let Some(mut nats) = global.nats_url.as_deref().map(Self::at).or(known) else {
+            return Ok(None);
+        };
+        let place =
+            |file: &PathBuf| std::path::absolute(file).with_context(|| file.display().to_string());
+        if global.creds.is_some() || global.nkey.is_some() {
+            nats.creds = global.creds.as_ref().map(place).transpose()?;
+            nats.nkey = global.nkey.as_ref().map(place).transpose()?;
+        }
+        nats.tls_ca = global.tls_ca.as_ref().map(place).transpose()?.or(nats.tls_ca);
+        nats.js_domain = global.js_domain.clone().or(nats.js_domain);
+        Ok(Some(nats))
     }
 
     /// The server that `wattle up` started.
     pub(crate) fn of(options: &ConnectOptions) -> Self {
         let url = options.servers.join(",");
-        match &options.auth {
-            Auth::UserPassword { user, password } => Self {
-                url,
-                user: Some(user.clone()),
-                password: Some(password.clone()),
-                creds: None,
-            },
-            Auth::Creds(path) => {
-                Self { url, user: None, password: None, creds: Some(path.clone()) }
-            }
-            _ => Self { url, user: None, password: None, creds: None },
-        }
+        let (user, password) = match &options.auth {
+            Auth::UserPassword { user, password } => (Some(user.clone()), Some(password.clone())),
+            _ => (None, None),
+        };
+        Self { url, user, password, ..Self::default() }
     }
 
-    pub(crate) fn options(&self, client_name: &str) -> ConnectOptions {
-        let auth = match (&self.creds, &self.user, &self.password) {
+    pub(crate) fn options(&self, client_name: &str) -> anyhow::Result<ConnectOptions> {
+        Ok(ConnectOptions {
+            servers: self.url.split(',').map(|url| url.trim().to_owned()).collect(),
+            auth: self.auth()?,
+            tls: Tls { ca: self.tls_ca.clone(), ..Tls::default() },
+            js_domain: self.js_domain.as_ref().map(ToString::to_string),
+            client_name: client_name.to_owned(),
+        })
+    }
+
+    fn auth(&self) -> anyhow::Result<Auth> {
+        if let Some(path) = &self.nkey {
+            let seed =
+                file::read_small(path)?.with_context(|| format!("no file {}", path.display()));
+            return Ok(Auth::Nkey { seed: seed? });
+        }
+        Ok(match (&self.creds, &self.user, &self.password) {
             (Some(path), _, _) => Auth::Creds(path.clone()),
             (None, Some(user), Some(password)) => {
                 Auth::UserPassword { user: user.clone(), password: password.clone() }
             }
             (None, Some(token), None) => Auth::Token(token.clone()),
             _ => Auth::None,
-        };
-        ConnectOptions {
-            servers: self.url.split(',').map(|url| url.trim().to_owned()).collect(),
-            auth,
-            client_name: client_name.to_owned(),
-            ..ConnectOptions::default()
-        }
+        })
     }
 }
 
@@ -147,16 +182,54 @@ mod tests {
 
     #[test]
     fn a_url_is_taken_apart_into_servers_and_user() {
-        let nats = Nats::new("nats://me:pass@a:4222,b:4223", None);
+        let nats = Nats::at("nats://me:pass@a:4222,b:4223");
         assert_eq!(nats.url, "nats://a:4222,nats://b:4223");
-        let options = nats.options("wattle");
+        let options = nats.options("wattle").expect("no file is needed");
         assert_eq!(options.servers, ["nats://a:4222", "nats://b:4223"]);
         assert_eq!(
             options.auth,
             Auth::UserPassword { user: "me".to_owned(), password: "pass".to_owned() }
         );
-        assert!(matches!(Nats::new("nats://secret@a", None).options("x").auth, Auth::Token(_)));
-        assert!(matches!(Nats::new("tls://a", None).options("x").auth, Auth::None));
+        assert!(matches!(Nats::at("nats://secret@a").auth(), Ok(Auth::Token(_))));
+        assert!(matches!(Nats::at("tls://a").auth(), Ok(Auth::None)));
+    }
+
+    #[test]
+    fn what_a_flag_says_stands_over_what_is_known() {
+        use clap::Parser;
+        let meant = |flags: &[&str], known: &Nats| {
+            let line = [&["wattle", "doctor"], flags].concat();
+            let global = crate::args::Cli::try_parse_from(line).expect("fits").global;
+            Nats::meant(&global, Some(known.clone())).expect("files are not read").expect("known")
+        };
+        let creds = Some(PathBuf::from("/site.creds"));
+        let known = Nats { creds, ..Nats::at("nats://a") };
+        assert_eq!(meant(&[], &known), known);
+        let told = meant(&["--nkey", "/pi.nkey", "--js-domain", "hub"], &known);
+        assert_eq!((told.creds, told.nkey), (None, Some("/pi.nkey".into())));
+        let options = Nats { nkey: None, ..meant(&["--js-domain", "hub"], &known) }.options("x");
+        assert_eq!(options.expect("no file is needed").js_domain.as_deref(), Some("hub"));
+        assert_eq!(meant(&["--nats-url", "tls://b"], &known), Nats::at("tls://b"));
+    }
+
+    fn running(key: char, name: &str, process: Process) -> RunningHost {
+        let key = format!("N{}", key.to_string().repeat(55)).parse().expect("a key");
+        RunningHost { key, name: name.parse().expect("a name"), process }
+    }
+
+    #[test]
+    fn the_first_host_leads_whoever_started_before_it_and_the_dead_are_forgotten() {
+        let mut file = LatticeFile::default();
+        let mut child = std::process::Command::new("true").spawn().expect("it is installed");
+        let gone = Process::with_pid(child.id());
+        child.wait().expect("it ends");
+        file.add(running('A', "gone", gone), false);
+        file.add(running('B', "further", Process::own()), false);
+        file.add(running('C', "first", Process::own()), true);
+        file.add(running('B', "further", Process::own()), false);
+        let names: Vec<&str> = file.live_hosts().map(|host| host.name.as_str()).collect();
+        assert_eq!(names, ["first", "further"]);
+        assert_eq!(file.hosts.len(), 2);
     }
 
     #[test]
@@ -164,21 +237,17 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("lattice.json");
         assert_eq!(LatticeFile::read(&path).expect("nothing there"), LatticeFile::default());
-        let host = RunningHost {
-            key: format!("N{}", "A".repeat(55)).parse().expect("a key"),
-            name: "pi".parse().expect("a name"),
-            process: Process::own(),
-        };
+        let host = running('A', "pi", Process::own());
         let file = LatticeFile {
             lattice: Some("shop".parse().expect("a name")),
-            nats: Some(Nats::new("nats://a", None)),
-            host: Some(host),
+            nats: Some(Nats::at("nats://a")),
+            hosts: vec![host],
             nats_pid: Some(7),
             ..LatticeFile::default()
         };
         file.write(&path).expect("written");
         let read = LatticeFile::read(&path).expect("read");
         assert_eq!(read, file);
-        assert!(read.live_host().is_some());
+        assert_eq!(read.live_hosts().count(), 1);
     }
 }

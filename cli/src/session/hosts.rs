@@ -20,13 +20,14 @@ const LISTEN: Duration = Duration::from_millis(BEAT_INTERVAL_MS + 300);
 const HOSTS_MAX: usize = 10_000;
 
 impl Session {
-    /// The one host that a command is for: the one that `--host` names, the project's own, or the only one there is.
+    /// The one host that a command is for: the one that `--host` names, the project's own (the first of several), or the only one
+    /// there is.
     pub(crate) async fn host(&self) -> anyhow::Result<HostKey> {
         if let Some(wanted) = &self.wanted {
             return self.named(wanted).await;
         }
-        if let Some(home) = &self.home {
-            return Ok(home.key.clone());
+        if let Some(first) = self.own.first() {
+            return Ok(first.key.clone());
         }
         let heard = self.listen(|_, _| false).await?;
         match heard.len() {
@@ -40,13 +41,25 @@ impl Session {
         }
     }
 
-    /// The hosts that a question is for: the one that is meant if one is, else all.
+    /// The hosts that a question is for: the one that `--host` names, the project's own, or all that there are.
     pub(crate) async fn hosts(&self) -> anyhow::Result<Vec<HostKey>> {
-        if self.wanted.is_some() || self.home.is_some() {
-            return Ok(vec![self.host().await?]);
+        Ok(self.hosts_and_names().await?.into_iter().map(|(host, _)| host).collect())
+    }
+
+    /// The same, each with what a person calls it.
+    pub(crate) async fn hosts_and_names(&self) -> anyhow::Result<Vec<(HostKey, String)>> {
+        if let Some(wanted) = &self.wanted {
+            return Ok(vec![(self.named(wanted).await?, wanted.clone())]);
+        }
+        if !self.own.is_empty() {
+            let own = self.own.iter();
+            return Ok(own.map(|host| (host.key.clone(), host.name.to_string())).collect());
         }
         let heard = self.listen(|_, _| false).await?;
-        if heard.is_empty() { Err(self.nobody()) } else { Ok(heard.into_keys().collect()) }
+        if heard.is_empty() {
+            return Err(self.nobody());
+        }
+        Ok(heard.into_iter().map(|(key, beat)| (key, beat.name.to_string())).collect())
     }
 
     /// All living hosts with their newest beat.
@@ -59,8 +72,8 @@ impl Session {
         if let Ok(key) = wanted.parse() {
             return Ok(key);
         }
-        if let Some(home) = self.home.as_ref().filter(|home| home.name.as_str() == wanted) {
-            return Ok(home.key.clone());
+        if let Some(own) = self.own.iter().find(|own| own.name.as_str() == wanted) {
+            return Ok(own.key.clone());
         }
         let heard = self.listen(|_, beat| beat.name.as_str() == wanted).await?;
         heard

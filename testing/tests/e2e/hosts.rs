@@ -47,7 +47,7 @@ async fn a_counter_over_three_hosts_counts_and_says_who_runs_what() {
         let response = counter.get("/hits").await;
         assert_eq!(response.text(), format!("{{\"counter\":{count}}}\n"), "{}", response.status);
     }
-    let home = lattice.file()["host"]["key"].as_str().expect("a key").to_owned();
+    let home = lattice.home();
     let at_home = callee_hosts(&lattice, &home, "http-server").await;
     assert_eq!(at_home, BTreeSet::from([second.key.clone()]));
     let at_second = callee_hosts(&lattice, "second", "counter").await;
@@ -153,7 +153,7 @@ async fn shared_work(lattice: &Lattice) -> (Site, Neighbour, Neighbour) {
     }
     let kit = lattice.expose("kit").await;
     eventually("both are known", SOON, async || {
-        let home = lattice.file()["host"]["key"].as_str().expect("a key").to_owned();
+        let home = lattice.home();
         (callee_hosts(lattice, &home, "http-server").await.len() == 2).then_some(())
     })
     .await;
@@ -190,7 +190,7 @@ async fn a_host_that_is_stopped_under_load_fails_no_call() {
     second.ended().await;
     let shots = shooting.await.expect("the load does not panic");
     assert_eq!(shots.good().count(), shots.0.len(), "{shots}: {}", second.log());
-    let home = lattice.file()["host"]["key"].as_str().expect("a key").to_owned();
+    let home = lattice.home();
     assert_eq!(callee_hosts(&lattice, &home, "http-server").await.len(), 1);
     lattice.start_again(&mut second).await;
     eventually("it is called again", SOON, async || {
@@ -258,7 +258,7 @@ async fn a_host_that_was_revoked_is_called_no_more_and_calls_nobody() {
 async fn a_host_that_is_drained_under_load_is_called_no_more_and_fails_no_call() {
     let lattice = Lattice::start_alone().await;
     let (kit, mut second, third) = shared_work(&lattice).await;
-    let home = lattice.file()["host"]["key"].as_str().expect("a key").to_owned();
+    let home = lattice.home();
     let load = Load::new(&kit, "/sleep?ms=20", 16);
     let shooting = tokio::spawn(async move { load.closed(Duration::from_secs(6)).await });
     lattice.wattle(&["drain", "second"]).await.ok().naming(&["second"]);

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use wattle_testing::{
-    Guest, HTTP, KEY_VALUE, Lattice, Process, Redis, Turn, eventually, free_port, http,
-};
+use wattle_testing::{Guest, HTTP, KEY_VALUE, Lattice, Redis, Turn, eventually, free_port, http};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_actor_answers_over_http_and_to_its_user() {
@@ -169,14 +167,14 @@ async fn what_is_started_twice_runs_once_and_down_leaves_no_process() {
     let hello = lattice.serve(Guest::Hello, "hello").await;
     let provider = lattice.provider_process("http-server").await;
     let host = lattice.host();
-    lattice.up(&[]).await;
+    let name = lattice.inventory().await["name"].as_str().expect("a name").to_owned();
+    lattice.up(&["--name", &name]).await;
     lattice.provider("http-server").await;
     lattice.expose_again("hello", &hello).await;
     assert_eq!(lattice.host(), host);
     assert_eq!(lattice.provider_process("http-server").await, provider);
 
-    let nats = lattice.file()["nats_pid"].as_u64().and_then(|pid| u32::try_from(pid).ok());
-    let nats = Process::new(nats.expect("wattle up started nats-server"));
+    let nats = lattice.nats_server();
     lattice.wattle(&["down"]).await.ok();
     for process in [host, provider, nats] {
         process.gone(Duration::from_secs(1)).await;

@@ -9,14 +9,15 @@ use std::{
 };
 
 use anyhow::Context as _;
-use wattle_core::{HostKey, control::Command as HostCommand};
+use wattle_core::{HostKey, Name, control::Command as HostCommand};
 
+use super::Next;
 use crate::{
     commands::Context,
     exit::Exit,
-    hosting::{HostOptions, Identity},
+    hosting::{self, Given, Identity},
     problem::{Problem, Report},
-    project::{Project, file},
+    project::{file, home::Home},
 };
 
 /// How often a host that is starting is asked.
@@ -34,16 +35,13 @@ pub(super) enum Started {
     Silent(anyhow::Error),
 }
 
-pub(super) async fn start(
-    context: &Context,
-    project: &Project,
-    identity: &Identity,
-    options: &HostOptions,
-) -> anyhow::Result<Started> {
-    let step = context.output.step(&format!("starting host {}", identity.name));
-    let mut child = spawn(project, identity, options)?;
+pub(super) async fn start(next: &Next<'_>, name: &Name) -> anyhow::Result<Started> {
+    let Next { context, project, home, .. } = next;
+    let identity = identity(next, name)?;
+    let step = context.output.step(&format!("starting host {name}"));
+    let mut child = spawn(next, &identity)?;
     let key = identity.key.public_key::<HostKey>().context("the host's key")?;
-    match wait_until_it_answers(context, &key, Some((&mut child, project))).await {
+    match wait_until_it_answers(context, &key, Some((&mut child, &home.log(project)))).await {
         Ok(()) => {
             step.done(&format!("it answers (pid {})", child.id()));
             Ok(Started::Answers(key))
@@ -56,15 +54,28 @@ pub(super) async fn start(
     }
 }
 
-fn spawn(project: &Project, identity: &Identity, options: &HostOptions) -> anyhow::Result<Child> {
+/// Who it will be: made here, where what is wrong can be said. The folder is ours only meanwhile.
+fn identity(next: &Next<'_>, name: &Name) -> anyhow::Result<Identity> {
+    let data_dir = hosting::claim(next.project, &next.home)?;
+    let given = Given { name: Some(name), ..Given::default() };
+    let lattice = next.project.lattice()?.name();
+    Identity::establish(next.project, &data_dir, lattice, given, next.context.output)
+}
+
+fn spawn(next: &Next<'_>, identity: &Identity) -> anyhow::Result<Child> {
     let own = std::env::current_exe().context("where is this command?")?;
-    let log = log(&project.host_log())?;
+    let log = log(&next.home.log(next.project))?;
     let mut host = Command::new(own);
-    host.arg("host").arg("--dir").arg(project.dir());
+    host.arg("host").arg("--dir").arg(next.project.dir());
     host.arg(format!("--lattice={}", identity.lattice)).arg("--detached");
-    host.args(options.as_arguments()).arg(format!("--name={}", identity.name));
+    host.args(next.options.as_arguments()).arg(format!("--name={}", identity.name));
+    if next.home != Home::First {
+        host.arg("--further");
+    }
     // lattice.json says where NATS is; credentials on a command line could be read by everyone on the machine.
-    host.env_remove("WATTLE_NATS_URL").env_remove("WATTLE_CREDS");
+    for said in ["NATS_URL", "CREDS", "NKEY", "TLS_CA", "JS_DOMAIN"] {
+        host.env_remove(format!("WATTLE_{said}"));
+    }
     host.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     host.spawn().context("start the host")
 }
@@ -80,22 +91,22 @@ fn log(path: &Path) -> anyhow::Result<File> {
         .with_context(|| path.display().to_string())
 }
 
-/// Asks until the host answers, or `--timeout` is over, or its process (if it is our child) ended.
+/// Asks until the host answers, or `--timeout` is over, or its process (if it is our child, with its log) ended.
 pub(super) async fn wait_until_it_answers(
     context: &Context,
     key: &HostKey,
-    mut child: Option<(&mut Child, &Project)>,
+    mut child: Option<(&mut Child, &Path)>,
 ) -> anyhow::Result<()> {
     let until = Instant::now() + context.global.timeout;
     let mut patient = context.clone();
     patient.global.timeout = ASK_WAIT;
-    patient.global.nats_url = None; // lattice.json has it by now, credentials included
+    patient.global.nats_url = None; // lattice.json has it by now, credentials and all
     let mut session = None;
     loop {
-        if let Some((child, project)) = &mut child
+        if let Some((child, log)) = &mut child
             && let Some(status) = child.try_wait().context("the host's process")?
         {
-            let what = format!("the host ended at once ({status})\n{}", tail(&project.host_log()));
+            let what = format!("the host ended at once ({status})\n{}", tail(log));
             return Err(Problem::new(Exit::Failed, what.trim_end()).into());
         }
         let asked = async {
@@ -112,7 +123,7 @@ pub(super) async fn wait_until_it_answers(
         if Instant::now() >= until {
             let what = format!("host {key} runs but does not answer: {error:#}");
             return Err(Problem::new(Exit::Unreachable, what)
-                .next("see .wattle/logs/host.log, then wattle down")
+                .next("see .wattle/logs, then wattle down")
                 .into());
         }
         tokio::time::sleep(ASK_EVERY).await;
