@@ -5,14 +5,15 @@ pub(crate) mod value;
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
-use wattle_core::LatticeName;
+use wattle_core::{LatticeName, Name};
 
 use crate::{
     commands::{
         build::BuildArgs, call::CallArgs, claims::ClaimsCommand, config::ConfigCommand,
         doctor::DoctorArgs, down::DownArgs, drain::DrainArgs, get::GetCommand, host::HostArgs,
         inspect::InspectArgs, keys::KeysCommand, link::LinkCommand, logs::LogsArgs,
-        scale::ScaleCommand, start::StartCommand, stop::StopCommand, up::UpArgs, why::WhyArgs,
+        nats::NatsCommand, scale::ScaleCommand, start::StartCommand, stop::StopCommand, up::UpArgs,
+        why::WhyArgs,
     },
     exit,
     output::Format,
@@ -135,5 +136,7 @@ pub(crate) enum Command {
     Claims(ClaimsCommand),
     Host(HostArgs),
     Drain(DrainArgs),
+    #[command(subcommand)]
+    Nats(NatsCommand),
     Doctor(DoctorArgs),
 }

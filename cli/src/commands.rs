@@ -13,6 +13,7 @@ pub(crate) mod inspect;
 pub(crate) mod keys;
 pub(crate) mod link;
 pub(crate) mod logs;
+pub(crate) mod nats;
 pub(crate) mod scale;
 pub(crate) mod start;
 pub(crate) mod stop;
@@ -77,6 +78,7 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Keys(command) => keys::run(context, command),
         Command::Claims(command) => Box::pin(claims::run(context, command)).await,
         Command::Host(args) => Box::pin(host::run(context, args)).await,
+        Command::Nats(command) => nats::run(context, &command),
         Command::Doctor(args) => Box::pin(doctor::run(context, args)).await,
     }
 }

@@ -84,6 +84,36 @@ impl Subject {
         format!("{ROOT}.{lattice}.event.*")
     }
 
+    /// Calls to any host, and to any lane of it, as NATS permissions write it.
+    pub fn all_calls(lattice: &LatticeName) -> [String; 2] {
+        [format!("{ROOT}.{lattice}.host.*.call"), format!("{ROOT}.{lattice}.host.*.call.*")]
+    }
+
+    /// Replies to the sessions of any host, as NATS permissions write it.
+    pub fn all_hosts_replies(lattice: &LatticeName) -> String {
+        format!("{ROOT}.{lattice}.host.*.reply.*.*")
+    }
+
+    /// Commands to any host, as NATS permissions write it.
+    pub fn all_commands(lattice: &LatticeName) -> String {
+        format!("{ROOT}.{lattice}.host.*.control")
+    }
+
+    /// All that is said to one host, as NATS permissions write it.
+    pub fn all_to_host(lattice: &LatticeName, host: &HostKey) -> String {
+        format!("{ROOT}.{lattice}.host.{host}.>")
+    }
+
+    /// Replies to any client, whose names are of their own choosing, as NATS permissions write it.
+    pub fn all_clients_replies(lattice: &LatticeName) -> String {
+        format!("{ROOT}.{lattice}.client.*.reply.>")
+    }
+
+    /// Where any client asks, of nobody, whether the server has what it said before, as NATS permissions write it.
+    pub fn all_flushes(lattice: &LatticeName) -> String {
+        format!("{ROOT}.{lattice}.client.*.reply.flush")
+    }
+
     /// Everything of one lattice, as NATS permissions and taps write it.
     pub fn everything(lattice: &LatticeName) -> String {
         format!("{ROOT}.{lattice}.>")

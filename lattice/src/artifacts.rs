@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use sha2::{Digest as _, Sha256};
 use tokio::time::timeout;
-use wattle_core::Digest;
+use wattle_core::{Digest, LatticeName};
 
 use self::object::Object;
 use crate::{
@@ -65,10 +65,15 @@ impl Lattice {
     /// The lattice's artifacts; the object store is made if it is not there. One that an operator made, with more replicas for
     /// example, is used as it is.
     pub async fn artifacts(&self) -> Result<Artifacts, ArtifactsError> {
-        let name = format!("wattle_{}_artifacts", self.name());
+        let name = name(self.name());
         let bucket = Bucket::open(self.clone(), settings(&name)).await?;
         Ok(Artifacts { bucket, name })
     }
+}
+
+/// The object store's name.
+pub(crate) fn name(lattice: &LatticeName) -> String {
+    format!("wattle_{lattice}_artifacts")
 }
 
 fn settings(name: &str) -> stream::Config {

@@ -16,7 +16,7 @@ use async_nats::{
 use bytes::Bytes;
 use futures::StreamExt;
 use tokio::time::timeout;
-use wattle_core::control::CONTROL_TOKEN_LEN_MAX;
+use wattle_core::{LatticeName, control::CONTROL_TOKEN_LEN_MAX};
 
 pub use self::watch::RecordChange;
 use crate::{
@@ -76,7 +76,7 @@ impl Lattice {
     /// The lattice's records; the bucket is made if it is not there. One that an operator made, with more replicas for example,
     /// is used as it is.
     pub async fn records(&self) -> Result<Records, RecordsError> {
-        let name = format!("wattle_{}_records", self.name());
+        let name = name(self.name());
         let prefix = format!("$KV.{name}.");
         let put_prefix = match self.js_domain() {
             Some(domain) => format!("$JS.{domain}.API.{prefix}"),
@@ -85,6 +85,11 @@ impl Lattice {
         let bucket = Bucket::open(self.clone(), settings(&name)).await?;
         Ok(Records { bucket, prefix, put_prefix })
     }
+}
+
+/// The bucket's name.
+pub(crate) fn name(lattice: &LatticeName) -> String {
+    format!("wattle_{lattice}_records")
 }
 
 /// A key-value bucket as NATS's tools know it, with the newest value of each key only.

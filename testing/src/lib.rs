@@ -13,6 +13,7 @@
 
 mod client;
 mod components;
+mod given;
 mod insider;
 mod lattice;
 mod load;
@@ -30,10 +31,11 @@ mod wait;
 
 pub use client::{Connection, Response, http};
 pub use components::Guest;
+pub use given::GivenNats;
 pub use insider::{Insider, event};
 pub use lattice::Lattice;
 pub use load::{Load, Shot, Shots};
-pub use nats::Nats;
+pub use nats::{Nats, NatsClients};
 pub use neighbour::Neighbour;
 pub use process::Process;
 pub use programs::program;

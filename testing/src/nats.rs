@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Process, eventually, free_port, http, programs::installed};
+use crate::{Process, Proxy, eventually, free_port, http, programs::installed};
 
 const START_MAX: Duration = Duration::from_secs(15);
 
@@ -31,6 +31,15 @@ pub struct Counts {
     pub sent: u64,
 }
 
+/// Who is connected to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NatsClients {
+    /// Connections.
+    pub connections: usize,
+    /// Subscriptions of all of them.
+    pub subscriptions: u64,
+}
+
 impl Nats {
     /// Starts one on loopback, and returns when it answers.
     pub async fn start() -> Self {
@@ -43,6 +52,16 @@ impl Nats {
     /// `nats://…`, with a user and a password.
     pub fn url(&self) -> String {
         format!("nats://test:secret@127.0.0.1:{}", self.port)
+    }
+
+    /// Where it listens, as `host:port`.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// `nats://…` of a line to it.
+    pub fn url_behind(&self, line: &Proxy) -> String {
+        format!("nats://test:secret@{}", line.address())
     }
 
     /// Its process.
@@ -98,6 +117,14 @@ impl Nats {
         let varz = self.monitored("/varz").await.expect("nats-server says what it does");
         let number = |name: &str| varz[name].as_u64().expect("a count");
         Counts { received: number("in_msgs"), sent: number("out_msgs") }
+    }
+
+    /// How many clients and subscriptions it has now; none while it does not answer.
+    pub async fn clients(&self) -> Option<NatsClients> {
+        let connz = self.monitored("/connz").await?;
+        let clients = connz["connections"].as_array()?;
+        let subscriptions = clients.iter().filter_map(|client| client["subscriptions"].as_u64());
+        Some(NatsClients { connections: clients.len(), subscriptions: subscriptions.sum() })
     }
 
     async fn monitored(&self, path: &str) -> Option<Value> {
