@@ -36,6 +36,9 @@ pub struct Inventory {
     pub providers: Vec<ProviderStatus>,
     /// What it refused since it started, by reason.
     pub refused: BTreeMap<String, u64>,
+    /// Sessions with other hosts, those that calls come over too.
+    #[serde(default)]
+    pub sessions: u32,
     /// What other hosts say that they run, as far as their claims hold here.
     #[serde(default)]
     pub elsewhere: Vec<Elsewhere>,

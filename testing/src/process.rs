@@ -6,6 +6,9 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::eventually;
 
+/// What the kernel counts processor time in, for whoever asks: a hundredth of a second on every architecture.
+const TICK_MS: u64 = 10;
+
 /// A process that somebody else is the parent of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Process(u32);
@@ -71,6 +74,20 @@ impl Process {
     /// The most resident memory it ever had, in bytes.
     pub fn resident_bytes_max(self) -> u64 {
         self.kib("VmHWM:")
+    }
+
+    /// Processor time that it has used; none once it is gone.
+    pub fn cpu(self) -> Option<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0)).ok()?;
+        let (_, fields) = stat.rsplit_once(')')?; // the name may hold spaces
+        let ticks = fields.split_whitespace().skip(11).take(2); // proc(5): utime and stime
+        let ticks: u64 = ticks.map(|ticks| ticks.parse::<u64>().unwrap_or(0)).sum();
+        Some(Duration::from_millis(ticks * TICK_MS))
+    }
+
+    /// How many files and sockets it has open; 0 once it is gone.
+    pub fn open_files(self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.0)).map_or(0, Iterator::count)
     }
 
     fn kib(self, field: &str) -> u64 {

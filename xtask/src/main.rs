@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 mod bench;
 mod build;
+mod chaos;
 mod demo;
 mod http;
 mod lattice;
@@ -22,7 +23,9 @@ Usage: cargo xtask <command>
   demo                 install what is missing, build, start a lattice with both examples, and serve until Ctrl-C
   test [ARGS…]         install what is missing, build, and run every test; ARGS go to `cargo test`
   bench [--json FILE] [--rounds N] [--seconds N] [--only IDS]
-                       measure, and write docs/benchmarks.md
+                       measure, and write docs/benchmarks.md; IDS are letters of rows, s is the time of a start
+  chaos [--minutes N] [--seed N]
+                       kill, freeze and cut at random for so long, 2 minutes unless told, and check what was promised
   lint                 rustfmt and clippy, warnings denied
 ";
 
@@ -45,6 +48,7 @@ fn run(command: &str, rest: &[String]) -> anyhow::Result<ExitCode> {
         "demo" => demo::run(&repository),
         "test" => test::run(&repository, rest),
         "bench" => bench::run(&repository, rest),
+        "chaos" => chaos::run(&repository, rest),
         "lint" => lint::run(&repository),
         "" | "help" | "--help" | "-h" => {
             print!("{USAGE}");

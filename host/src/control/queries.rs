@@ -32,6 +32,7 @@ impl Control {
             actors,
             providers,
             refused: self.reports.counts(),
+            sessions: self.router.elsewhere().sessions().map_or(0, |sessions| sessions.count()),
             elsewhere: self.router.routes().elsewhere(),
         }))
     }
