@@ -58,6 +58,32 @@ async fn a_counter_over_three_hosts_counts_and_says_who_runs_what() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_small_call_to_another_host_is_one_message_there_and_one_back() {
+    const CALLS: u64 = 500;
+    let nats = Nats::start().await;
+    let lattice = Lattice::prepare(Turn::alone().await);
+    lattice.up(&["--nats-url", &nats.url()]).await;
+    let _second = lattice.neighbour("second").await;
+    lattice.actor_on("second", Guest::Hello, "hello", &[]).await;
+    let hello = lattice.expose("hello").await;
+    for _ in 0..10 {
+        assert_eq!(hello.get("/").await.status, 200); // on each lane there is a session now
+    }
+    let before = nats.counts().await;
+    let began = Instant::now();
+    for _ in 0..CALLS {
+        assert_eq!(hello.get("/").await.status, 200);
+    }
+    let after = nats.counts().await;
+    // Two hosts' beats, and what JetStream says about itself.
+    let others = 10 * (began.elapsed().as_secs() + 2);
+    let (received, sent) = (after.received - before.received, after.sent - before.sent);
+    println!("{CALLS} calls: NATS received {received} messages and sent {sent}");
+    assert!((2 * CALLS..=2 * CALLS + others).contains(&received), "{received} received");
+    assert!((2 * CALLS..=2 * CALLS + others).contains(&sent), "{sent} sent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_link_can_keep_its_calls_on_one_host_or_off_it() {
     let lattice = Lattice::start().await;
     let _second = lattice.neighbour("second").await;
@@ -106,11 +132,12 @@ async fn a_port_that_is_taken_on_another_host_fails_the_link() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_stream_between_hosts() {
-    const BYTES: u64 = 200_000_000;
+    const BYTES: u64 = 1_000_000_000;
     let lattice = Lattice::start_alone().await;
     let second = lattice.neighbour("second").await;
-    lattice.actor_on("second", Guest::Kit, "kit", &["--deadline", "60s"]).await;
-    let kit = lattice.expose_with("kit", &["timeout_ms=60000", "max_body_bytes=300000000"]).await;
+    lattice.actor_on("second", Guest::Kit, "kit", &["--deadline", "100s"]).await;
+    let settings = ["timeout_ms=100000", "max_body_bytes=1100000000"];
+    let kit = lattice.expose_with("kit", &settings).await;
     let expected = expected(BYTES);
     assert_eq!(upload(&kit, BYTES).await, expected, "up");
     assert_eq!(download(&kit, BYTES).await, expected, "down");

@@ -1,14 +1,18 @@
 //! What Wattle promises, shown on real processes: each test has a lattice of its own in a temporary folder.
 
 mod bridge;
+mod chaos;
 mod commands;
 mod denials;
 mod faults;
 mod garbage;
 mod hosts;
 mod limits;
+mod many_hosts;
 mod nats;
+mod one_machine;
 mod overload;
+mod own_nats;
 mod partitions;
 mod redis;
 mod serving;
