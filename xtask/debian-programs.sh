@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs programs of Debian's packages (redis-server, wrk, and one that runs another with libfaketime) into the user's cache: no root, nothing of the system touched, no
-# service started. apt fetches and checks the packages in a state of its own; what they link beside libc comes along.
-# Usage: debian-programs.sh redis-server|wrk|libfaketime …
+# Installs programs of Debian's packages (and one that runs another with libfaketime) into the user's cache: no root, nothing of the
+# system touched, no service started. apt fetches and checks the packages in a state of its own; what they link beside libc comes
+# along.
+# Usage: debian-programs.sh redis-server|wrk|libfaketime|socat|ip …
 set -euo pipefail
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/wattle
 
@@ -22,7 +23,8 @@ for program in "$@"; do
   case $program in
     redis-server) packages+=(redis-tools) ;;
     wrk) packages+=(wrk) ;;
-    libfaketime) packages+=(libfaketime) ;;
+    libfaketime | socat) packages+=("$program") ;;
+    ip) packages+=(iproute2) ;;
     *) fail "$program is not one that this knows" ;;
   esac
 done
@@ -44,8 +46,9 @@ for program in "$@"; do
     printf '#!/bin/sh\nexec env LD_PRELOAD=%q "$@"\n' "$library" >"$wrapper"
     works=(date --version)
   else
-    printf '#!/bin/sh\nexec env LD_LIBRARY_PATH=%q %q "$@"\n' "$libs" "$place/usr/bin/$program" >"$wrapper"
-    works=(--version)
+    binary=$(find "$place" \( -path "*/bin/$program" -o -path "*/sbin/$program" \) ! -type d -print -quit)
+    printf '#!/bin/sh\nexec env LD_LIBRARY_PATH=%q %q "$@"\n' "$libs" "$binary" >"$wrapper"
+    case $program in socat | ip) works=(-V) ;; *) works=(--version) ;; esac
   fi
   chmod 0755 "$wrapper" && mv -f "$wrapper" "$cache/bin/$program"
   "$cache/bin/$program" "${works[@]}" >/dev/null 2>&1 || [ "$program" = wrk ] || fail "$program does not run here"

@@ -14,8 +14,8 @@ use tokio::{
 };
 
 use crate::{
-    Chain, Guest, HTTP, Process, Said, Site, Turn, eventually, free_port, programs::program,
-    read_chain,
+    Chain, Guest, HTTP, Machine, Place, Process, Said, Site, Turn, eventually, free_port,
+    programs::program, read_chain,
 };
 
 /// Lines of the host's log that a failed test shows.
@@ -24,6 +24,7 @@ const LOG_LINES: usize = 60;
 /// A lattice; stopped, and its folder removed, on drop.
 pub struct Lattice {
     folder: TempDir,
+    place: Place,
     http_server: OnceCell<()>,
     _turn: Turn,
 }
@@ -45,9 +46,18 @@ impl Lattice {
 
     /// A folder in which nothing runs yet.
     pub fn prepare(turn: Turn) -> Self {
+        Self::prepare_at(Place::Here, turn)
+    }
+
+    /// The same for a first host, and commands, on a machine of a network.
+    pub fn prepare_on(machine: &Machine, turn: Turn) -> Self {
+        Self::prepare_at(machine.place(), turn)
+    }
+
+    fn prepare_at(place: Place, turn: Turn) -> Self {
         let folder = tempfile::Builder::new().prefix("wattle-test-").tempdir();
         let folder = folder.expect("a temporary folder");
-        Self { folder, http_server: OnceCell::new(), _turn: turn }
+        Self { folder, place, http_server: OnceCell::new(), _turn: turn }
     }
 
     /// `wattle up -d` with these further arguments.
@@ -79,7 +89,7 @@ impl Lattice {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(program("wattle"));
+        let mut command = Command::from(self.place.command(program("wattle")));
         command
             .args(arguments)
             .current_dir(self.folder.path())

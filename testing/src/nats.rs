@@ -2,23 +2,29 @@
 
 use std::{
     fs,
-    net::TcpStream,
-    process::{Child, Command, Stdio},
+    net::Ipv4Addr,
+    process::{Child, Stdio},
     time::Duration,
 };
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Process, Proxy, eventually, free_port, http, programs::installed};
+use crate::{
+    Door, Machine, Place, Process, Proxy, eventually, free_port, http, programs::installed,
+};
 
 const START_MAX: Duration = Duration::from_secs(15);
 
 /// A running nats-server with JetStream; killed on drop.
 pub struct Nats {
     folder: TempDir,
+    place: Place,
+    host: Ipv4Addr,
     port: u16,
     monitor: u16,
+    /// The way to the monitor of a server that is elsewhere.
+    door: Option<Door>,
     child: Option<Child>,
 }
 
@@ -43,20 +49,31 @@ pub struct NatsClients {
 impl Nats {
     /// Starts one on loopback, and returns when it answers.
     pub async fn start() -> Self {
+        Self::start_at(Place::Here, Ipv4Addr::LOCALHOST, free_port(), None).await
+    }
+
+    /// Starts one on a machine of a network.
+    pub async fn start_on(machine: &Machine) -> Self {
+        let monitor = free_port();
+        let door = machine.door(monitor);
+        Self::start_at(machine.place(), machine.address(), monitor, Some(door)).await
+    }
+
+    async fn start_at(place: Place, host: Ipv4Addr, monitor: u16, door: Option<Door>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut nats = Self { folder, port: free_port(), monitor: free_port(), child: None };
+        let mut nats = Self { folder, place, host, port: free_port(), monitor, door, child: None };
         nats.restart().await;
         nats
     }
 
     /// `nats://…`, with a user and a password.
     pub fn url(&self) -> String {
-        format!("nats://test:secret@127.0.0.1:{}", self.port)
+        format!("nats://test:secret@{}", self.address())
     }
 
     /// Where it listens, as `host:port`.
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("{}:{}", self.host, self.port)
     }
 
     /// `nats://…` of a line to it.
@@ -85,15 +102,17 @@ impl Nats {
     pub async fn restart(&mut self) {
         self.kill();
         let config = self.folder.path().join("nats.conf");
-        let (port, monitor, store) = (self.port, self.monitor, self.folder.path().join("store"));
+        let Self { host, port, monitor, .. } = *self;
+        let store = self.folder.path().join("store");
         let text = format!(
-            "host: 127.0.0.1\nport: {port}\nhttp: \"127.0.0.1:{monitor}\"\n\
+            "host: {host}\nport: {port}\nhttp: \"127.0.0.1:{monitor}\"\n\
              jetstream {{ store_dir: {store:?} }}\n\
              authorization {{ user: test, password: secret }}\n"
         );
         fs::write(&config, text).expect("the configuration is written");
         let log = fs::File::create(self.folder.path().join("nats.log")).expect("a log");
-        let child = Command::new(installed("nats-server"))
+        let mut command = self.place.command(installed("nats-server"));
+        let child = command
             .arg("-c")
             .arg(&config)
             .stdin(Stdio::null())
@@ -103,7 +122,6 @@ impl Nats {
             .expect("nats-server starts");
         self.child = Some(child);
         eventually("nats-server answers", START_MAX, async || {
-            TcpStream::connect(("127.0.0.1", port)).ok()?;
             self.monitored("/healthz").await.filter(|health| health["status"] == "ok").map(drop)
         })
         .await;
@@ -128,7 +146,8 @@ impl Nats {
     }
 
     async fn monitored(&self, path: &str) -> Option<Value> {
-        let address = format!("127.0.0.1:{}", self.monitor);
+        let own = || format!("127.0.0.1:{}", self.monitor);
+        let address = self.door.as_ref().map_or_else(own, |door| door.address().to_owned());
         let response = http(&address, "GET", path, &[], b"").await.ok()?;
         serde_json::from_slice(&response.body).ok()
     }

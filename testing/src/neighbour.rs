@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use crate::{
-    Lattice, Process, Proxy, Said, eventually,
+    Lattice, Machine, Place, Process, Proxy, Said, eventually,
     programs::{installed, program},
 };
 
@@ -20,6 +20,7 @@ pub struct Neighbour {
     /// Its key.
     pub key: String,
     folder: TempDir,
+    place: Place,
     nats_url: String,
     operator: String,
     /// What its clock is off by, as libfaketime writes it.
@@ -30,12 +31,17 @@ pub struct Neighbour {
 impl Lattice {
     /// Admits a further host, as `wattle host` says how, and starts it.
     pub async fn neighbour(&self, name: &str) -> Neighbour {
-        self.neighbour_at(name, None).await
+        self.neighbour_at(name, Place::Here, None).await
+    }
+
+    /// The same on a machine of its own.
+    pub async fn neighbour_on(&self, name: &str, machine: &Machine) -> Neighbour {
+        self.neighbour_at(name, machine.place(), None).await
     }
 
     /// The same, with a line of its own to NATS.
     pub async fn neighbour_behind(&self, name: &str, proxy: &Proxy) -> Neighbour {
-        self.neighbour_at(name, Some(proxy.address())).await
+        self.neighbour_at(name, Place::Here, Some(proxy.address())).await
     }
 
     /// Where the lattice's NATS listens, as `host:port`.
@@ -45,7 +51,7 @@ impl Lattice {
         url.rsplit(['/', '@']).next().expect("rsplit gives one at least").to_owned()
     }
 
-    async fn neighbour_at(&self, name: &str, address: Option<&str>) -> Neighbour {
+    async fn neighbour_at(&self, name: &str, place: Place, address: Option<&str>) -> Neighbour {
         let folder = tempfile::Builder::new().prefix("wattle-test-").tempdir();
         let file = self.file();
         let nats = &file["nats"];
@@ -64,6 +70,7 @@ impl Lattice {
             name: name.to_owned(),
             key: String::new(),
             folder: folder.expect("a temporary folder"),
+            place,
             nats_url: format!("nats://{login}{server}"),
             operator: text(&file["operator"]),
             clock: None,
@@ -133,9 +140,9 @@ impl Neighbour {
 
     fn command(&self) -> Command {
         let mut command = match self.clock {
-            None => Command::new(program("wattle")),
+            None => Command::from(self.place.command(program("wattle"))),
             Some(clock) => {
-                let mut command = Command::new(installed("libfaketime"));
+                let mut command = Command::from(self.place.command(installed("libfaketime")));
                 // Only what the time is; how long something takes stays true.
                 command.env("FAKETIME", clock).env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
                 command.arg(program("wattle"));

@@ -18,7 +18,7 @@ use crate::{
 pub(crate) fn run(repository: &Repository, arguments: &[String]) -> Result<ExitCode> {
     let started = Instant::now();
     tools::nats_server(repository)?;
-    tools::debian(repository, &["redis-server", "wrk", "libfaketime"])?;
+    tools::debian(repository, &["redis-server", "wrk", "libfaketime", "socat", "ip"])?;
     build::workspace(repository)?;
     build::all_guests(repository)?;
     step("running the tests");

@@ -1,186 +1,189 @@
-//! Hosts that cannot hear each other for a while: every call is answered or fails typed in time, none runs twice, and all heals.
+//! Three hosts and their NATS on machines of their own, with cables that are cut, flap, and lose and delay packets: every call is
+//! answered or fails typed in time, none runs twice, what is on one host goes on, and all heals.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::{Duration, Instant},
+mod clients;
+
+use std::time::{Duration, Instant};
+
+use wattle_testing::{
+    Cable, Door, Guest, HTTP, KEY_VALUE, Lattice, Machine, Nats, Neighbour, Network, Site, Turn,
+    free_port,
 };
 
-use tokio::{sync::watch, task::JoinSet};
-use wattle_testing::{Guest, HTTP, KEY_VALUE, Lattice, Line, Neighbour, Proxy, Site, free_port};
+use clients::{Calls, Clients};
 
 /// The deadline of each call, and how much later its answer may be seen.
 const DEADLINE: Duration = Duration::from_secs(3);
 const MARGIN: Duration = Duration::from_millis(700);
-/// Calls pass again so soon after the line is back.
+/// Calls pass again so soon after the network is whole.
 const HEALED: Duration = Duration::from_secs(5);
-const CLIENTS: usize = 8;
-const GOOD_ASKED_AGAIN: usize = 500;
+const PARTITION: Duration = Duration::from_secs(30);
 
-/// One call: which, when, how long, and what came of it.
-struct Call {
-    id: u64,
-    at: Instant,
-    took: Duration,
-    status: Option<u16>,
-    text: String,
-}
-
-/// A counter on two hosts with lines of their own; its store and its http-server are on the first.
+/// The counter runs on the second and the third host, its store on the third. It is served on the first host and on the second,
+/// so that there is somebody on either side who asks; and the first host has an actor that needs nobody.
 struct Scene {
-    lattice: Lattice,
-    counter: Site,
-    lines: [Proxy; 2],
+    from_first: Site,
+    from_second: Site,
+    alone: Site,
+    machines: [Machine; 3],
+    _lattice: Lattice,
     _hosts: [Neighbour; 2],
+    _doors: [Door; 3],
+    _nats: Nats,
+    _hub: Machine,
+    _network: Network,
 }
 
 impl Scene {
     async fn new() -> Self {
-        let lattice = Lattice::start_alone().await;
-        let nats = lattice.nats_address();
-        let lines = [Proxy::start(&nats).await, Proxy::start(&nats).await];
-        let second = lattice.neighbour_behind("second", &lines[0]).await;
-        let third = lattice.neighbour_behind("third", &lines[1]).await;
+        let turn = Turn::alone().await;
+        let mut network = Network::new();
+        let hub = network.machine().await;
+        let machines = [network.machine().await, network.machine().await, network.machine().await];
+        let nats = Nats::start_on(&hub).await;
+        let lattice = Lattice::prepare_on(&machines[0], turn);
+        lattice.up(&["--nats-url", &nats.url()]).await;
+        let second = lattice.neighbour_on("second", &machines[1]).await;
+        let third = lattice.neighbour_on("third", &machines[2]).await;
         for host in ["second", "third"] {
             lattice.actor_on(host, Guest::Counter, "counter", &["--deadline", "3s"]).await;
         }
-        lattice.provider("keyvalue-embedded").await;
-        lattice.provider("http-server").await;
+        lattice.provider_on("third", "keyvalue-embedded").await;
         lattice.link("counter", "keyvalue-embedded", KEY_VALUE, &[]).await;
-        let address = format!("127.0.0.1:{}", free_port());
-        let at = format!("address={address}");
-        let settings = ["--source", &at, "--source", "timeout_ms=3000"];
-        lattice.link("http-server", "counter", HTTP, &settings).await;
-        let counter = Site { address };
-        assert_eq!(counter.get("/first").await.status, 200);
-        Self { lattice, counter, lines, _hosts: [second, third] }
-    }
-
-    /// Calls, each with a key of its own, until `done`.
-    fn calls(&self, done: watch::Receiver<bool>) -> JoinSet<Vec<Call>> {
-        let ids = Arc::new(AtomicU64::new(0));
-        let mut clients = JoinSet::new();
-        for _ in 0..CLIENTS {
-            let (site, ids, done) = (self.counter.clone(), Arc::clone(&ids), done.clone());
-            clients.spawn(async move {
-                let mut calls = Vec::new();
-                while !*done.borrow() {
-                    calls.push(call(&site, ids.fetch_add(1, Relaxed)).await);
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
-                calls
-            });
+        lattice.actor(Guest::Hello, "hello").await;
+        let first = lattice.home();
+        for (host, id) in [(first.as_str(), "door"), ("second", "gate")] {
+            let start = ["start", "provider", "http-server", "--id", id, "--host", host];
+            lattice.wattle(&start).await.ok();
         }
-        clients
+        let (from_first, first_door) =
+            serve(&lattice, "door", "counter", &first, &machines[0]).await;
+        let (from_second, second_door) =
+            serve(&lattice, "gate", "counter", "second", &machines[1]).await;
+        let (alone, third_door) = serve(&lattice, "door", "hello", &first, &machines[0]).await;
+        for site in [&from_first, &from_second, &alone] {
+            assert_eq!(site.get("/first").await.status, 200);
+        }
+        Self {
+            from_first,
+            from_second,
+            alone,
+            machines,
+            _lattice: lattice,
+            _hosts: [second, third],
+            _doors: [first_door, second_door, third_door],
+            _nats: nats,
+            _hub: hub,
+            _network: network,
+        }
     }
 
-    /// What every call promises, whatever happened to the lines.
-    async fn assert_kept(&self, calls: &[Call]) {
-        for Call { id, took, status, text, .. } in calls {
-            assert!(*took < DEADLINE + MARGIN, "call {id} took {took:?}");
-            match status {
-                Some(200) => assert_eq!(text.trim(), r#"{"counter":1}"#, "call {id}"),
-                Some(500 | 502 | 503 | 504) => {}
-                other => panic!("call {id}: {other:?}: {text}"),
+    /// Calls while `fault` happens, and for a while behind it; and when all was whole again.
+    async fn through(&self, fault: impl Future<Output = ()>) -> (Calls, Instant) {
+        let clients = Clients::start([&self.from_first, &self.from_second, &self.alone]);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        fault.await;
+        self.machines.iter().for_each(|machine| machine.set(Cable::Whole));
+        let healed = Instant::now();
+        tokio::time::sleep(HEALED + Duration::from_secs(2)).await;
+        (clients.stop().await, healed)
+    }
+
+    /// What holds whatever happened: see [`Calls::assert_kept`]; and what needs no network does not notice.
+    async fn assert_kept(&self, calls: &Calls, healed: Instant) {
+        let counters = [&self.from_first, &self.from_second];
+        calls.assert_kept(&counters).await;
+        calls.assert_healed(&counters, healed);
+        let alone = calls.between(&self.alone, ..);
+        assert!(alone.good == alone.all && alone.all > 100, "on one host: {alone}");
+    }
+}
+
+/// An http-server that serves an actor on its machine, and the way there.
+async fn serve(
+    lattice: &Lattice,
+    server: &str,
+    actor: &str,
+    host: &str,
+    machine: &Machine,
+) -> (Site, Door) {
+    let port = free_port();
+    let at = format!("address=127.0.0.1:{port}");
+    let settings = ["--source", &at, "--source", "timeout_ms=3000", "--host", host];
+    lattice.link(server, actor, HTTP, &settings).await;
+    let door = machine.door(port);
+    (Site { address: door.address().to_owned() }, door)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_side_of_a_partition_goes_on_with_what_it_has() {
+    let scene = Scene::new().await;
+    // Cut off: who asks; who runs the counter and asks; who has the store. Then who goes on.
+    let [first, second] = [&scene.from_first, &scene.from_second];
+    let sides: [(usize, &[&Site]); 3] = [(0, &[second]), (1, &[first]), (2, &[])];
+    for (cut_off, go_on) in sides {
+        let mut cut = Instant::now();
+        let (calls, healed) = scene
+            .through(async {
+                cut = Instant::now();
+                scene.machines[cut_off].set(Cable::Cut);
+                tokio::time::sleep(PARTITION).await;
+            })
+            .await;
+        scene.assert_kept(&calls, healed).await;
+        for site in [first, second] {
+            // Once it is known who is away.
+            let meanwhile = calls.between(site, cut + DEADLINE..healed);
+            println!("host {cut_off} is cut off, {} meanwhile: {meanwhile}", site.address);
+            if go_on.contains(&site) {
+                assert!(meanwhile.good * 100 >= meanwhile.all * 95, "{meanwhile}");
+            } else {
+                assert_eq!(meanwhile.good, 0, "there was no way");
             }
         }
-        // Once more: one that failed may have run, and none has run twice. Of those that succeeded their answers said so, and
-        // some are asked again whether they were kept.
-        let good = calls.iter().filter(|call| call.status == Some(200));
-        let failed = calls.iter().filter(|call| call.status != Some(200));
-        let each = good.clone().count().div_ceil(GOOD_ASKED_AGAIN).max(1);
-        for Call { id, status, .. } in failed.chain(good.step_by(each)) {
-            let again = call(&self.counter, *id).await;
-            let ran = again.text.trim().trim_start_matches(r#"{"counter":"#).trim_end_matches('}');
-            let most = ran.parse::<u64>().unwrap_or_else(|_| panic!("{:?}", again.text)) - 1;
-            assert!(most <= 1, "call {id} ({status:?}) ran {most} times");
-            assert!(most == 1 || *status != Some(200), "call {id} is lost");
-        }
-    }
-
-    fn set(&self, line: Line) {
-        self.lines.iter().for_each(|proxy| proxy.set(line));
     }
 }
 
-async fn call(site: &Site, id: u64) -> Call {
-    let at = Instant::now();
-    let response = site.try_get(&format!("/call-{id}")).await;
-    let (status, text) = match &response {
-        Ok(response) => (Some(response.status), response.text()),
-        Err(error) => (None, error.to_string()),
-    };
-    Call { id, at, took: at.elapsed(), status, text }
-}
-
-fn assert_healed(calls: &[Call], healed: Instant) {
-    let later: Vec<&Call> = calls.iter().filter(|call| call.at > healed + HEALED).collect();
-    let failed = later.iter().filter(|call| call.status != Some(200)).count();
-    assert!(later.len() > 100, "{} calls", later.len());
-    assert_eq!(failed, 0, "of {} calls after it healed", later.len());
-}
-
-/// Calls while `fault` happens, and for a while behind it.
-async fn through(scene: &Scene, fault: impl Future<Output = ()>) -> (Vec<Call>, Instant) {
-    let (done, is_done) = watch::channel(false);
-    let calls = scene.calls(is_done);
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    fault.await;
-    scene.set(Line::Open);
-    let healed = Instant::now();
-    tokio::time::sleep(HEALED + Duration::from_secs(2)).await;
-    done.send_replace(true);
-    (calls.join_all().await.into_iter().flatten().collect(), healed)
+#[tokio::test(flavor = "multi_thread")]
+async fn a_network_that_is_gone_fails_calls_typed_and_heals() {
+    let scene = Scene::new().await;
+    let (calls, healed) = scene
+        .through(async {
+            scene.machines.iter().for_each(|machine| machine.set(Cable::Cut));
+            tokio::time::sleep(Duration::from_secs(12)).await;
+        })
+        .await;
+    scene.assert_kept(&calls, healed).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_behind_a_dead_line_costs_little_and_comes_back() {
+async fn cables_that_flap_lose_no_call_twice() {
     let scene = Scene::new().await;
-    let (calls, healed) = through(&scene, async {
-        scene.lines[0].set(Line::Dead);
-        tokio::time::sleep(Duration::from_secs(30)).await;
-    })
-    .await;
-    scene.assert_kept(&calls).await;
-    assert_healed(&calls, healed);
-    // The other host went on: once the first was known to be away, nothing failed.
-    let cut = healed - Duration::from_secs(30);
-    let between = |call: &&Call| call.at > cut + DEADLINE && call.at < healed;
-    let meanwhile: Vec<&Call> = calls.iter().filter(between).collect();
-    let good = meanwhile.iter().filter(|call| call.status == Some(200)).count();
-    println!("{good} of {} calls beside the dead line", meanwhile.len());
-    assert!(good * 100 >= meanwhile.len() * 95, "{good} of {}", meanwhile.len());
+    let (calls, healed) = scene
+        .through(async {
+            for turn in 0..20 {
+                for (cable, time) in [(Cable::Cut, 350 * (turn % 4)), (Cable::Whole, 300)] {
+                    scene.machines[usize::try_from(turn % 3).expect("small")].set(cable);
+                    tokio::time::sleep(Duration::from_millis(50 + time)).await;
+                }
+            }
+        })
+        .await;
+    scene.assert_kept(&calls, healed).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn all_lines_dead_at_once_fail_calls_typed_and_heal() {
+async fn cables_that_lose_and_delay_packets_lose_no_call_twice() {
     let scene = Scene::new().await;
-    let (calls, healed) = through(&scene, async {
-        scene.set(Line::Dead);
-        tokio::time::sleep(Duration::from_secs(12)).await;
-    })
-    .await;
-    scene.assert_kept(&calls).await;
-    assert_healed(&calls, healed);
-    assert!(scene.lattice.host().is_alive());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn lines_that_flap_and_lines_that_are_slow_lose_no_call_twice() {
-    let scene = Scene::new().await;
-    let (calls, healed) = through(&scene, async {
-        for turn in 0..20 {
-            scene.lines[turn % 2].set(if turn % 3 == 0 { Line::Dead } else { Line::Cut });
-            tokio::time::sleep(Duration::from_millis(150)).await;
-            scene.lines[turn % 2].set(Line::Open);
-            tokio::time::sleep(Duration::from_millis(150)).await;
-        }
-        scene.set(Line::Slow(Duration::from_millis(50)));
-        tokio::time::sleep(Duration::from_secs(3)).await;
-    })
-    .await;
-    scene.assert_kept(&calls).await;
-    assert_healed(&calls, healed);
+    let (calls, healed) = scene
+        .through(async {
+            let poor = Cable::Poor { loss: 0.03, delay: Duration::from_millis(20) };
+            scene.machines.iter().for_each(|machine| machine.set(poor));
+            tokio::time::sleep(Duration::from_secs(15)).await;
+        })
+        .await;
+    scene.assert_kept(&calls, healed).await;
+    let meanwhile = calls.between(&scene.from_first, ..healed);
+    println!("behind poor cables: {meanwhile}");
+    assert!(meanwhile.good * 2 > meanwhile.all, "{meanwhile}");
 }
