@@ -5,7 +5,12 @@ pub(crate) mod server;
 mod signals;
 pub(crate) mod telemetry;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -28,6 +33,11 @@ use crate::{
 
 pub(crate) use identity::{Given, Identity, machine_name};
 pub(crate) use signals::Signals;
+
+/// How long the kernel may take to end a process that was killed: what it had open is open until then.
+const LET_GO: Duration = Duration::from_secs(1);
+/// How often a folder that is not free is tried meanwhile.
+const CLAIM_EVERY: Duration = Duration::from_millis(20);
 
 /// What a host is told on the command line.
 #[derive(Clone, Debug, Args)]
@@ -77,14 +87,21 @@ pub(crate) struct Running {
     project: Project,
 }
 
-/// Takes the folder of one of the project's hosts for this process.
-pub(crate) fn claim(project: &Project, home: &Home) -> anyhow::Result<DataDir> {
-    DataDir::claim(home.data(project)).map_err(|error| match error {
-        DataDirError::Taken(_) => Problem::new(Exit::Conflict, error.to_string())
-            .next("wattle up starts a further host beside it; --dir FOLDER gives one a project of its own")
-            .into(),
-        DataDirError::Io { .. } => anyhow::Error::from(error),
-    })
+/// Takes the folder of one of the project's hosts for this process. A host that was killed just now is given the time to let go.
+pub(crate) async fn claim(project: &Project, home: &Home) -> anyhow::Result<DataDir> {
+    let until = Instant::now() + LET_GO;
+    loop {
+        match DataDir::claim(home.data(project)) {
+            Err(DataDirError::Taken(_)) if Instant::now() < until => {
+                tokio::time::sleep(CLAIM_EVERY).await;
+            }
+            Err(error @ DataDirError::Taken(_)) => {
+                let problem = Problem::new(Exit::Conflict, error.to_string());
+                return Err(problem.next("wattle up starts a further host beside it; --dir FOLDER gives one a project of its own").into());
+            }
+            claimed => return claimed.map_err(anyhow::Error::from),
+        }
+    }
 }
 
 /// Starts a host and writes into the project's `lattice.json` that it runs.

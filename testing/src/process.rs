@@ -55,9 +55,12 @@ impl Process {
         let _: Result<(), rustix::io::Errno> = kill_process(pid, signal);
     }
 
-    /// Whether it runs: a zombie does not.
+    /// Whether it runs: a zombie does not, once its last thread has ended.
     pub fn is_alive(self) -> bool {
-        self.status_field("State:").is_some_and(|state| !state.starts_with(['Z', 'X']))
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.0)).unwrap_or_default();
+        let Some((_, fields)) = stat.rsplit_once(')') else { return false };
+        let fields: Vec<&str> = fields.split_whitespace().collect(); // proc(5): the state, …, the number of threads
+        !matches!((fields[0], fields[17]), ("Z" | "X", "0" | "1"))
     }
 
     /// Waits until it is gone.

@@ -53,7 +53,7 @@ pub(crate) async fn run(context: &Context, args: HostArgs) -> anyhow::Result<Exi
         Some(name) if args.further => Home::Further(name.clone()),
         _ => Home::First,
     };
-    let data_dir = hosting::claim(&project, &home)?;
+    let data_dir = hosting::claim(&project, &home).await?;
     let given = Given {
         name: args.options.name.as_ref(),
         token: args.token.as_deref().map(token).transpose()?,

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde_json::Value;
 use wattle_claims::Trust;
-use wattle_core::{EntityId, Interface};
+use wattle_core::{Digest, EntityId, Interface, inventory::Inventory};
 
 use super::Context;
 use crate::{
@@ -73,13 +73,18 @@ async fn running(context: &Context, what: &str) -> anyhow::Result<Vec<u8>> {
     let session = context.session().await.map_err(|error| {
         error.context(format!("there is no file {what}, and to look for what runs under this id"))
     })?;
-    let inventories = session.inventories().await?;
+    let inventories = session.inventories_until(|known| artifact(known, &id).is_some()).await?;
+    let digest = artifact(&inventories, &id);
+    let digest = digest.ok_or_else(|| nothing_runs_under(&id, &inventories))?;
+    Ok(session.lattice.artifacts().await?.get(&digest).await?)
+}
+
+/// The artifact that a host runs under an id.
+fn artifact(inventories: &[Inventory], id: &EntityId) -> Option<Digest> {
     let actors = inventories.iter().flat_map(|host| &host.actors).map(|a| (&a.id, a.artifact));
     let providers =
         inventories.iter().flat_map(|host| &host.providers).map(|p| (&p.id, p.artifact));
-    let found = actors.chain(providers).find(|(found, _)| **found == id);
-    let (_, digest) = found.ok_or_else(|| nothing_runs_under(&id, &inventories))?;
-    Ok(session.lattice.artifacts().await?.get(&digest).await?)
+    actors.chain(providers).find(|(found, _)| *found == id).map(|(_, digest)| digest)
 }
 
 /// Whom the project trusts; without a project nothing can hold, and nothing is said about it.

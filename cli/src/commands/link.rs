@@ -7,7 +7,7 @@ use wattle_claims::RecordKey;
 use wattle_core::{
     EntityId, HostKey, Interface, Link, LinkName, Locality, Name,
     control::{Command, Outcome},
-    inventory::LinkStatus,
+    inventory::{Inventory, LinkStatus},
     link::{LinkConfig, LinkKey},
 };
 
@@ -18,7 +18,7 @@ use crate::{
     problem::Problem,
     session::{
         Session,
-        entities::{host_of, unexpected},
+        entities::{host_of, party, runs, unexpected},
     },
 };
 
@@ -132,10 +132,12 @@ async fn put(context: &Context, args: PutArgs) -> anyhow::Result<Exit> {
     one_package(&args.interfaces)?;
     let (source_config, target_config) = (args.source_side()?, args.target_side()?);
     let session = context.session().await?;
-    let inventories = session.inventories().await?;
+    let both_run =
+        |known: &[Inventory]| runs(known, &args.source_id) && runs(known, &args.target_id);
+    let inventories = session.inventories_until(both_run).await?;
     let link = Link {
-        source: session.party(&inventories, &args.source_id).await?,
-        target: session.party(&inventories, &args.target_id).await?,
+        source: party(&inventories, &args.source_id)?,
+        target: party(&inventories, &args.target_id)?,
         name: args.name,
         interfaces: args.interfaces,
         locality: args.locality.into(),

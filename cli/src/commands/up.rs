@@ -142,7 +142,7 @@ impl Next<'_> {
         let logbook = telemetry::init(&options.log, !context.global.quiet)?;
         let file = project.lattice()?;
         let nats = crate::session::nats(&context.global, &file, project)?;
-        let data_dir = hosting::claim(project, home)?;
+        let data_dir = hosting::claim(project, home).await?;
         let given = Given { name: Some(name), ..Given::default() };
         let identity = Identity::establish(project, &data_dir, file.name(), given, context.output)?;
         hosting::start(project, home, data_dir, identity, options, &nats, logbook).await

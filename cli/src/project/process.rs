@@ -28,7 +28,8 @@ impl Process {
         Self::with_pid(std::process::id())
     }
 
-    /// Whether it runs. A zombie does not: it only waits for its parent to notice.
+    /// Whether it runs. A zombie does not: it only waits for its parent to notice. But the first thread may be one before the others
+    /// are, and until the last one ends, what the process had open is open.
     pub(crate) fn is_alive(&self) -> bool {
         match (self.started, stat(self.pid)) {
             (Some(started), Some(now)) => now.started == started && !now.zombie,
@@ -79,13 +80,15 @@ struct Stat {
     started: u64,
 }
 
-/// From `/proc/PID/stat` (proc(5)): the state is the first field behind the name, the start time the twentieth.
+/// From `/proc/PID/stat` (proc(5)): the state is the first field behind the name, the number of threads the eighteenth,
+/// the start time the twentieth.
 fn stat(pid: u32) -> Option<Stat> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, fields) = text.rsplit_once(')')?; // the name may hold spaces and parentheses
     let fields: Vec<&str> = fields.split_whitespace().collect();
     Some(Stat {
-        zombie: matches!(fields.first(), Some(&"Z" | &"X")),
+        zombie: matches!(fields.first(), Some(&"Z" | &"X"))
+            && matches!(fields.get(17), Some(&"0" | &"1")),
         started: fields.get(19)?.parse().ok()?,
     })
 }

@@ -28,16 +28,35 @@ impl Session {
         futures::future::try_join_all(asked).await
     }
 
-    /// Who runs under these ids, as hosts say; both must run.
-    pub(crate) async fn party(
+    /// The inventories of the hosts that are meant, and where that is not `enough`, of all that there are: what another host started
+    /// a moment ago those may not have heard of.
+    pub(crate) async fn inventories_until(
         &self,
-        inventories: &[Inventory],
-        id: &EntityId,
-    ) -> Result<Party, Problem> {
-        identity(inventories, id)
-            .map(|identity| Party { id: id.clone(), identity })
-            .ok_or_else(|| nothing_runs_under(id, inventories))
+        enough: impl Fn(&[Inventory]) -> bool,
+    ) -> anyhow::Result<Vec<Inventory>> {
+        let mut inventories = self.inventories().await?;
+        if !enough(&inventories) {
+            let mut others = self.heard().await?;
+            others.retain(|host, _| inventories.iter().all(|known| known.host != *host));
+            let asked = others.keys().map(|host| self.inventory(host));
+            // One that does not answer is no reason to know nothing of the rest.
+            let answers = futures::future::join_all(asked).await;
+            inventories.extend(answers.into_iter().filter_map(Result::ok));
+        }
+        Ok(inventories)
     }
+}
+
+/// Whether something is known to run under an id.
+pub(crate) fn runs(inventories: &[Inventory], id: &EntityId) -> bool {
+    identity(inventories, id).is_some()
+}
+
+/// Who runs under an id, as hosts say.
+pub(crate) fn party(inventories: &[Inventory], id: &EntityId) -> Result<Party, Problem> {
+    identity(inventories, id)
+        .map(|identity| Party { id: id.clone(), identity })
+        .ok_or_else(|| nothing_runs_under(id, inventories))
 }
 
 /// A host that runs a party.

@@ -106,6 +106,10 @@ mod tests {
     }
 
     #[tokio::test]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "that the runtime stands still is what is tested"
+    )]
     async fn a_host_knows_that_it_stood_still_though_its_timers_ring_in_time() {
         let silence = Duration::from_millis(700);
         let (_, stood_still) = watching_ourselves(sleep(silence)).await;

@@ -37,7 +37,7 @@ pub(super) enum Started {
 
 pub(super) async fn start(next: &Next<'_>, name: &Name) -> anyhow::Result<Started> {
     let Next { context, project, home, .. } = next;
-    let identity = identity(next, name)?;
+    let identity = identity(next, name).await?;
     let step = context.output.step(&format!("starting host {name}"));
     let mut child = spawn(next, &identity)?;
     let key = identity.key.public_key::<HostKey>().context("the host's key")?;
@@ -55,8 +55,8 @@ pub(super) async fn start(next: &Next<'_>, name: &Name) -> anyhow::Result<Starte
 }
 
 /// Who it will be: made here, where what is wrong can be said. The folder is ours only meanwhile.
-fn identity(next: &Next<'_>, name: &Name) -> anyhow::Result<Identity> {
-    let data_dir = hosting::claim(next.project, &next.home)?;
+async fn identity(next: &Next<'_>, name: &Name) -> anyhow::Result<Identity> {
+    let data_dir = hosting::claim(next.project, &next.home).await?;
     let given = Given { name: Some(name), ..Given::default() };
     let lattice = next.project.lattice()?.name();
     Identity::establish(next.project, &data_dir, lattice, given, next.context.output)
