@@ -76,6 +76,9 @@ pub enum StartError {
     /// The options for NATS make no sense.
     #[error(transparent)]
     Lattice(#[from] wattle_lattice::ConnectError),
+    /// Other hosts cannot be listened to.
+    #[error(transparent)]
+    Subscribe(#[from] wattle_lattice::SubscribeError),
     /// The engine for actors cannot be set up.
     #[error("the engine for actors: {0}")]
     Engine(io::Error),

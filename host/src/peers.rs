@@ -10,13 +10,13 @@ use futures::future::try_join_all;
 use tokio::runtime::Handle;
 use wattle_claims::{Body, Signed, Verified};
 use wattle_core::{CallError, ErrorKind, HostKey};
-use wattle_lattice::{ConnectError, Identity, Refused, SessionSettings, Sessions};
+use wattle_lattice::{Identity, Refused, SessionSettings, Sessions};
 use wattle_wire::{Handler, Reply, Request};
 
-use crate::{control::Control, lanes::Lanes};
+use crate::{StartError, control::Control, lanes::Lanes};
 
 /// Takes calls of other hosts from here on, and makes those of this one: on its lanes, each with a connection of its own to NATS.
-pub(crate) async fn join(control: &Arc<Control>) -> Result<Sessions<Member>, ConnectError> {
+pub(crate) async fn join(control: &Arc<Control>) -> Result<Sessions<Member>, StartError> {
     let joining = (0..control.lanes.count()).map(|lane| {
         let lattice = control.lattice.clone();
         let joined = control.lanes.handle(lane).spawn(async move { lattice.another().await });
@@ -24,7 +24,7 @@ pub(crate) async fn join(control: &Arc<Control>) -> Result<Sessions<Member>, Con
     });
     let lanes = try_join_all(joining).await?;
     let member = Member::new(control);
-    Ok(Sessions::start(&control.lattice, lanes, member, SessionSettings::default()))
+    Ok(Sessions::start(&control.lattice, lanes, member, SessionSettings::default()).await?)
 }
 
 /// A host as a member of its lattice.

@@ -64,6 +64,20 @@ impl Lattice {
         }))
     }
 
+    /// One host's beats from now on: their tokens, not verified.
+    pub async fn beats_of(
+        &self,
+        host: &HostKey,
+    ) -> Result<impl Stream<Item = String> + Send + Unpin + use<>, SubscribeError> {
+        let subject = Subject::Beat { lattice: self.name().clone(), host: host.clone() };
+        let messages = self.listen(subject.to_string()).await?;
+        let lattice = self.clone();
+        Ok(messages.filter_map(move |message| {
+            let beat = beat_of(lattice.name(), &message).map(|(_, token)| token);
+            ready(counted(&lattice.counters().refused, beat))
+        }))
+    }
+
     fn tell(&self, subject: &Subject, payload: Vec<u8>) {
         if !self.try_publish(subject.to_string(), None, payload.into()) {
             self.counters().dropped.count();
@@ -71,7 +85,7 @@ impl Lattice {
     }
 
     /// Returns when the server knows of the subscription, if there is a connection: what is said afterwards is heard.
-    async fn listen(&self, subject: String) -> Result<Subscriber, SubscribeError> {
+    pub(crate) async fn listen(&self, subject: String) -> Result<Subscriber, SubscribeError> {
         let subscribed = self.client().subscribe(subject).await;
         let messages = subscribed.map_err(|error| SubscribeError(error.to_string()))?;
         self.flush(FLUSH_WAIT).await;

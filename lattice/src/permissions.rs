@@ -43,8 +43,11 @@ impl Permissions {
         publish.extend(reads(&format!("KV_{records}"), js_domain));
         publish.extend(writes(&format!("$KV.{records}.>"), js_domain));
         publish.extend(reads(&format!("OBJ_{artifacts}"), js_domain));
-        let subscribe =
-            vec![Subject::all_to_host(lattice, host), Subject::all_clients_replies(lattice)];
+        let subscribe = vec![
+            Subject::all_to_host(lattice, host),
+            Subject::all_clients_replies(lattice),
+            Subject::all_beats(lattice),
+        ];
         Self { publish, subscribe }
     }
 

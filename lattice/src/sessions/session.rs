@@ -1,18 +1,19 @@
 //! One session: what drives it, and what arrives for it.
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::{
     sync::{Mutex as AsyncMutex, mpsc},
-    time::{MissedTickBehavior, interval},
+    time::{Instant, sleep},
 };
 use wattle_claims::CurvePair;
 use wattle_core::{CurveKey, HostKey, SessionId};
@@ -140,12 +141,18 @@ impl Session {
         Ok(())
     }
 
+    /// Whether it takes calls, and the other end said something of late.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.takes_calls() && self.silent_for() < FRESH
+    }
+
     /// Whether the other end is there, as far as is known; if it was silent for a while it is asked.
     pub(super) async fn is_there(&self) -> bool {
-        if self.connection.is_closed() || self.is_left() {
-            return false;
-        }
-        self.silent_for() < FRESH || self.probe().await
+        self.is_fresh() || (self.takes_calls() && self.probe().await)
+    }
+
+    fn takes_calls(&self) -> bool {
+        !self.connection.is_closed() && !self.is_left()
     }
 
     /// Asks for a sign of life; a session without one has ended. One question at a time.
@@ -199,8 +206,7 @@ impl Session {
     }
 
     async fn drive(self: &Arc<Self>, mut outlet: Outlet) {
-        let mut tick = interval(self.settings.silence);
-        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut look = pin!(sleep(self.settings.silence));
         loop {
             tokio::select! {
                 () = self.connection.closed() => return,
@@ -213,16 +219,19 @@ impl Session {
                     }
                     None => return self.end(),
                 },
-                _ = tick.tick() => self.tend().await,
+                () = look.as_mut() => {
+                    self.tend();
+                    look.as_mut().reset(Instant::now() + self.next_look());
+                }
             }
         }
     }
 
     /// What is due from time to time: whether a silent peer is still there, and a new key.
-    async fn tend(self: &Arc<Self>) {
+    fn tend(self: &Arc<Self>) {
         self.end_if_left();
         let busy = self.connection.in_flight() > 0 || self.connection.jobs() > 0;
-        if busy && self.silent_for() > self.settings.silence {
+        if busy && self.silent_for() >= self.settings.silence {
             // Beside the sending, which the question needs.
             let this = Arc::clone(self);
             tokio::spawn(async move { this.probe().await });
@@ -234,6 +243,12 @@ impl Session {
                 self.say(Kind::Rekey, &sealed);
             }
         }
+    }
+
+    /// In how long the peer has been silent for so long that it is asked, unless it says something until then.
+    fn next_look(&self) -> Duration {
+        let left = self.settings.silence.saturating_sub(self.silent_for());
+        if left.is_zero() { self.settings.silence } else { left + Duration::from_millis(1) }
     }
 
     /// Frames as messages. Parts of one frame have counters in a row, so all are sealed at once.

@@ -10,8 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_nats::Subscriber;
 use bytes::Bytes;
-use futures::future::join_all;
+use futures::future::{join_all, try_join, try_join_all};
 use parking_lot::Mutex;
 use tokio::{
     sync::{Mutex as AsyncMutex, Semaphore, mpsc},
@@ -25,7 +26,7 @@ use self::incoming::Hellos;
 use super::{
     Identity, Peer, Refused, SessionSettings, handshake::Agreed, refused::Counts, session::Session,
 };
-use crate::Lattice;
+use crate::{Lattice, SubscribeError};
 
 /// Handshakes of others that are worked on at once: each costs some signatures.
 const HANDSHAKES_MAX: usize = 8;
@@ -83,13 +84,16 @@ enum Heard {
 
 impl<I: Identity> Sessions<I> {
     /// Takes calls of other hosts, and makes sessions as calls of this one need them. Each lane has a connection, at least one
-    /// and at most 256; what is not a lane's comes over `lattice`. Must be called in a tokio runtime.
-    pub fn start(
+    /// and at most 256; what is not a lane's comes over `lattice`.
+    ///
+    /// # Errors
+    /// NATS cannot be listened to.
+    pub async fn start(
         lattice: &Lattice,
         lanes: Vec<Lattice>,
         identity: I,
         settings: SessionSettings,
-    ) -> Self {
+    ) -> Result<Self, SubscribeError> {
         assert!((1..=256).contains(&lanes.len()), "{} lanes", lanes.len());
         let table = Arc::new(Table {
             lanes,
@@ -103,22 +107,23 @@ impl<I: Identity> Sessions<I> {
             state: Mutex::default(),
             tasks: Mutex::default(),
         });
+        let lanes = (0..=u8::MAX).zip(&table.lanes);
+        let subscribed =
+            try_join_all(lanes.map(|(lane, lattice)| table.subscribe(lane, lattice))).await?;
+        // Last: who says hello is answered, and goes on with a lane that hears it.
+        let hellos = lattice.listen(table.call_subject(table.identity.host(), None)).await?;
         let mut tasks = table.tasks.lock();
-        let hellos = table.call_subject(table.identity.host(), None);
-        tasks.spawn(incoming::listen(Arc::downgrade(&table), lattice.clone(), hellos));
-        for (lane, lattice) in (0..=u8::MAX).zip(&table.lanes) {
+        tasks.spawn(incoming::take_all(Arc::downgrade(&table), hellos));
+        for ((lane, lattice), messages) in (0..=u8::MAX).zip(&table.lanes).zip(subscribed) {
             let runtime = table.identity.runtime(usize::from(lane));
-            let calls = table.call_subject(table.identity.host(), Some(lane));
-            let replies = Subject::all_replies(lattice.name(), table.identity.host(), lane);
-            for subject in [calls, replies] {
-                let listening = incoming::listen(Arc::downgrade(&table), lattice.clone(), subject);
-                tasks.spawn_on(listening, &runtime);
+            for messages in messages {
+                tasks.spawn_on(incoming::take_all(Arc::downgrade(&table), messages), &runtime);
             }
             let end = end_with_the_connection(Arc::downgrade(&table), lane, lattice.clone());
             tasks.spawn_on(end, &runtime);
         }
         drop(tasks);
-        Self(table)
+        Ok(Self(table))
     }
 
     /// The connection for calls to `host` from this lane, over the lane's session with it, which is made if there is none.
@@ -172,6 +177,19 @@ impl<I: Identity> Sessions<I> {
 }
 
 impl<I: Identity> Table<I> {
+    /// To what a lane hears: calls of others, and replies to its own.
+    async fn subscribe(
+        &self,
+        lane: u8,
+        lattice: &Lattice,
+    ) -> Result<[Subscriber; 2], SubscribeError> {
+        let host = self.identity.host();
+        let calls = lattice.listen(self.call_subject(host, Some(lane)));
+        let replies = lattice.listen(Subject::all_replies(lattice.name(), host, lane));
+        let (calls, replies) = try_join(calls, replies).await?;
+        Ok([calls, replies])
+    }
+
     /// The connection of one of this side's sessions.
     fn lattice(&self, session: SessionId) -> &Lattice {
         &self.lanes[usize::from(session.lane()) % self.lanes.len()]
@@ -209,6 +227,17 @@ impl<I: Identity> Table<I> {
             lanes.retain(|_, known| known.id != session.id);
             if lanes.is_empty() {
                 state.to.remove(&session.host);
+            }
+        }
+    }
+}
+
+/// Nobody can find the sessions any more; nor should they go on by themselves.
+impl<I> Drop for Table<I> {
+    fn drop(&mut self) {
+        for slot in self.state.get_mut().slots.values() {
+            if let Slot::Open(session) = slot {
+                session.connection.fail(&Closed::Here);
             }
         }
     }

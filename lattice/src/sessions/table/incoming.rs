@@ -6,21 +6,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use async_nats::{Message, StatusCode};
+use async_nats::{Message, StatusCode, Subscriber};
 use bytes::Bytes;
 use futures::StreamExt;
 use wattle_core::{SessionId, Subject};
 use wattle_wire::Closed;
 
 use super::{Heard, Slot, Table};
-use crate::{
-    Lattice,
-    sessions::{
-        Identity, Peer, Refused,
-        envelope::{Header, Kind, untagged_payload},
-        handshake::{self, Agreed},
-        session::Way,
-    },
+use crate::sessions::{
+    Identity, Peer, Refused,
+    envelope::{Header, Kind, untagged_payload},
+    handshake::{self, Agreed},
+    session::Way,
 };
 
 /// The most bytes of a hello or welcome: a token and its chain.
@@ -35,11 +32,7 @@ const AGREED_WAIT: Duration = Duration::from_secs(5);
 const HELLOS_PER_SECOND_MAX: u32 = 200;
 
 /// Takes messages off one subscription for as long as the table lives.
-pub(super) async fn listen<I: Identity>(table: Weak<Table<I>>, lattice: Lattice, subject: String) {
-    let mut messages = match lattice.client().subscribe(subject).await {
-        Ok(messages) => messages,
-        Err(error) => return tracing::error!(%error, "no calls of other hosts are taken"),
-    };
+pub(super) async fn take_all<I: Identity>(table: Weak<Table<I>>, mut messages: Subscriber) {
     while let Some(message) = messages.next().await {
         let Some(table) = table.upgrade() else { return };
         if let Err(why) = table.take(message) {

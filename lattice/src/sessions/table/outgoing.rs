@@ -29,6 +29,18 @@ impl<I: Identity> Table<I> {
         host: &HostKey,
         lane: usize,
     ) -> Result<Arc<Session>, CallError> {
+        match self.known(host, lane) {
+            Some(session) if session.is_fresh() => Ok(session),
+            // Boxed: it is rare, and each call's future would have room for it.
+            _ => Box::pin(self.session_that_is_there(host, lane)).await,
+        }
+    }
+
+    async fn session_that_is_there(
+        self: &Arc<Self>,
+        host: &HostKey,
+        lane: usize,
+    ) -> Result<Arc<Session>, CallError> {
         if let Some(session) = self.known(host, lane)
             && session.is_there().await
         {

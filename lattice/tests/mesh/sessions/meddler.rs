@@ -47,7 +47,7 @@ impl Meddler {
             while let Ok((client, _)) = listener.accept().await {
                 let (server, state) = (server.clone(), state.clone());
                 tokio::spawn(async move {
-                    let server = TcpStream::connect(server).await.unwrap();
+                    let Ok(server) = TcpStream::connect(server).await else { return };
                     let (mut from_client, to_client) = client.into_split();
                     let (from_server, mut to_server) = server.into_split();
                     // An error is the end of either, and so of the line.

@@ -190,9 +190,8 @@ fn signed<B: TokenBody>(audience: &Audience, subject: String, body: B, by: Issue
 
 impl Party {
     async fn over(lattice: Lattice, host: Host, settings: SessionSettings) -> Self {
-        let sessions = Sessions::start(&lattice, vec![lattice.clone()], host.clone(), settings);
-        // The server has the subscriptions once it has what was said after them.
-        assert!(lattice.flush(Duration::from_secs(5)).await);
+        let lanes = vec![lattice.clone()];
+        let sessions = Sessions::start(&lattice, lanes, host.clone(), settings).await.unwrap();
         Self { key: host.key.clone(), lattice, sessions, callee: Arc::clone(&host.callee), host }
     }
 
