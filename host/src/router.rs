@@ -174,8 +174,10 @@ impl Router {
         context: &CallContext,
     ) -> Result<Reply, CallError> {
         let is_elsewhere = self.elsewhere.is_preferred() && !edge.elsewhere.is_empty();
+        // Boxed: calls on one host need no room for what they would do on another.
         if !edge.is_local() || is_elsewhere {
-            return self.carry_elsewhere(edge, interface, function, request, context).await;
+            return Box::pin(self.carry_elsewhere(edge, interface, function, request, context))
+                .await;
         }
         if edge.elsewhere.is_empty() {
             return self.carry_here(edge, interface, function, request, context).await;
@@ -184,7 +186,7 @@ impl Router {
         let answer = self.carry_here(edge, interface, function, request, context).await;
         match (answer, again) {
             (Err(error), Some(again)) if error.kind.is_for_another_host() => {
-                self.carry_elsewhere(edge, interface, function, again, context).await
+                Box::pin(self.carry_elsewhere(edge, interface, function, again, context)).await
             }
             (answer, _) => answer,
         }

@@ -80,10 +80,14 @@ impl Elsewhere {
         let left: Vec<&HostKey> = hosts.iter().filter(|host| !tried.contains(host)).collect();
         let fit: Vec<&HostKey> = left.iter().copied().filter(|host| !is_shunned(host)).collect();
         let from = if fit.is_empty() { left } else { fit };
-        let mut rng = rand::rng();
-        let two = [from.choose(&mut rng), from.choose(&mut rng)];
-        let picked =
-            two.into_iter().flatten().copied().min_by_key(|host| sessions.in_flight(host))?;
+        let picked = match from.as_slice() {
+            [only] => only,
+            several => {
+                let mut rng = rand::rng();
+                let two = [several.choose(&mut rng), several.choose(&mut rng)];
+                two.into_iter().flatten().min_by_key(|host| sessions.in_flight(host))?
+            }
+        };
         if let Some(until) = shunned.get_mut(picked) {
             *until = now + SHUNNED;
         }

@@ -47,7 +47,12 @@ pub(super) fn start<H: Handler>(
 }
 
 async fn answer<H: Handler>(shared: Arc<Shared>, handler: Arc<H>, number: u32, request: Request) {
-    let (answer, body) = match guarded(async move { handler.call(request).await }).await {
+    let answer = {
+        // In place: passed on by value, it would lie here twice, and be copied for every call.
+        let mut call = pin!(async move { handler.call(request).await });
+        poll_fn(|cx| guarded(call.as_mut(), cx)).await
+    };
+    let (answer, body) = match answer {
         Ok(Reply { result, .. }) if result.len() > PARAMS_LEN_MAX => (Err(too_large()), None),
         Ok(Reply { result, body }) => {
             let (attached, rest) = body::attach(body).await;
@@ -72,14 +77,12 @@ fn too_large() -> CallError {
 }
 
 /// A panic of the handler fails its call, and nothing else.
-async fn guarded(call: impl Future<Output = Result<Reply, CallError>>) -> Result<Reply, CallError> {
-    let mut call = pin!(call);
-    poll_fn(|cx| {
-        // Unwind safe: after a panic the future is only dropped.
-        match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))) {
-            Ok(polled) => polled,
-            Err(_) => Poll::Ready(Err(CallError::new(ErrorKind::Failed, "the callee panicked"))),
-        }
+fn guarded(
+    call: Pin<&mut impl Future<Output = Result<Reply, CallError>>>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Reply, CallError>> {
+    // Unwind safe: after a panic the future is only dropped.
+    catch_unwind(AssertUnwindSafe(|| call.poll(cx))).unwrap_or_else(|_| {
+        Poll::Ready(Err(CallError::new(ErrorKind::Failed, "the callee panicked")))
     })
-    .await
 }
