@@ -6,8 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::name::Name;
 
-/// Milliseconds between two beats of a host. Three missed mean that it is lost.
+/// Milliseconds between two beats of a host.
 pub const BEAT_INTERVAL_MS: u64 = 1_000;
+
+/// A host that misses so many in a row is lost.
+pub const BEATS_MISSED_MAX: u64 = 3;
 
 /// What a host says of itself each second, inside a token that it signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

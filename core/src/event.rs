@@ -25,6 +25,16 @@ pub enum Event {
         /// Calls that did not finish within the grace period.
         cut_calls: u32,
     },
+    /// Another host that runs something missed three beats. Told by the host whose turn it is to listen to it.
+    HostLost {
+        /// The host that is lost.
+        host: HostKey,
+    },
+    /// A host that was lost is heard again.
+    HostBack {
+        /// The host.
+        host: HostKey,
+    },
     /// An actor takes calls.
     ActorStarted {
         /// The actor.
@@ -95,6 +105,8 @@ impl Event {
         let kind = match self {
             Self::HostStarted { .. } => "host-started",
             Self::HostStopped { .. } => "host-stopped",
+            Self::HostLost { .. } => "host-lost",
+            Self::HostBack { .. } => "host-back",
             Self::ActorStarted { .. } => "actor-started",
             Self::ActorStopped { .. } => "actor-stopped",
             Self::ProviderChanged { .. } => "provider-changed",

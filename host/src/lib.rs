@@ -10,6 +10,7 @@ mod host;
 mod lanes;
 mod links;
 mod logbook;
+mod lookout;
 mod peers;
 mod placement;
 mod providers;

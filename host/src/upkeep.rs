@@ -12,7 +12,7 @@ use wattle_core::{
 };
 use wattle_lattice::{RecordChange, Records, RecordsError};
 
-use crate::{control::Control, placement};
+use crate::{control::Control, lookout, placement};
 
 /// Between two looks at the clock: a grant that expires is refused within this time.
 const CLOCK_INTERVAL: Duration = Duration::from_millis(250);
@@ -32,6 +32,7 @@ pub(crate) fn start(control: &Arc<Control>, events: mpsc::Receiver<Event>) -> Jo
     tasks.spawn(beat(control.clone()));
     tasks.spawn(keep_the_store_in_step(control.clone()));
     tasks.spawn(placement::keep_telling(control.clone()));
+    tasks.spawn(lookout::keep_watch(control.clone()));
     tasks
 }
 

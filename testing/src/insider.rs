@@ -111,7 +111,7 @@ impl Insider {
 /// The first event for which `wanted` gives something.
 ///
 /// # Panics
-/// If there is none within 10 s.
+/// If there is none within 15 s.
 pub async fn event<T>(
     events: &mut (impl Stream<Item = CloudEvent> + Unpin),
     wanted: impl Fn(&Event) -> Option<T>,
@@ -124,6 +124,6 @@ pub async fn event<T>(
         }
         None
     };
-    let found = tokio::time::timeout(Duration::from_secs(10), found).await;
+    let found = tokio::time::timeout(Duration::from_secs(15), found).await;
     found.ok().flatten().expect("such an event")
 }

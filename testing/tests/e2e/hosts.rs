@@ -5,8 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use wattle_core::event::Event;
 use wattle_testing::{
-    Guest, HTTP, KEY_VALUE, Lattice, Load, Nats, Neighbour, Process, Shots, Site, Turn, eventually,
+    Guest, HTTP, KEY_VALUE, Lattice, Load, Nats, Neighbour, Process, Shots, Site, Turn, event,
+    eventually,
 };
 
 use crate::streams::{download, expected, upload};
@@ -204,6 +206,40 @@ async fn a_host_that_is_killed_costs_what_it_had_under_way_and_no_more() {
     let late = shots.between(killed + Duration::from_secs(1), killed + Duration::from_secs(3));
     assert_eq!(late.good().count(), late.0.len(), "after a second: {late}");
     assert!(late.0.len() > 100, "{late}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_is_lost_is_said_once_and_again_when_it_is_back() {
+    let lattice = Lattice::start().await;
+    let mut second = lattice.neighbour("second").await;
+    let mut third = lattice.neighbour("third").await;
+    for host in ["second", "third"] {
+        lattice.actor_on(host, Guest::Hello, "hello", &[]).await;
+    }
+    let mut events = lattice.insider().await.events().await;
+    third.process().kill();
+    third.ended().await;
+    let key = |event: &Event| match event {
+        Event::HostLost { host } | Event::HostBack { host } => {
+            Some((event.kind(), host.to_string()))
+        }
+        _ => None,
+    };
+    let said = |kind: &str, host: &Neighbour| (kind.parse().expect("a kind"), host.key.clone());
+    assert_eq!(event(&mut events, key).await, said("host-lost", &third));
+    let hosts = lattice.ask(&["get", "hosts"]).await;
+    let hosts = hosts.as_array().expect("hosts");
+    let lost: Vec<_> = hosts.iter().filter(|host| host["state"] == "lost").collect();
+    assert!(lost.len() == 1 && lost[0]["host"] == third.key.as_str(), "{hosts:?}");
+    lattice.start_again(&mut third).await;
+    // By one host each time: the next word is this, and no other host's on the same.
+    assert_eq!(event(&mut events, key).await, said("host-back", &third));
+    // One that is stopped is not lost.
+    second.process().terminate();
+    second.ended().await;
+    third.process().kill();
+    third.ended().await;
+    assert_eq!(event(&mut events, key).await, said("host-lost", &third));
 }
 
 #[tokio::test(flavor = "multi_thread")]
