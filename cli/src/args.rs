@@ -12,8 +12,8 @@ use crate::{
         build::BuildArgs, call::CallArgs, claims::ClaimsCommand, config::ConfigCommand,
         doctor::DoctorArgs, down::DownArgs, drain::DrainArgs, get::GetCommand, host::HostArgs,
         inspect::InspectArgs, keys::KeysCommand, link::LinkCommand, logs::LogsArgs,
-        nats::NatsCommand, scale::ScaleCommand, start::StartCommand, stop::StopCommand, up::UpArgs,
-        why::WhyArgs,
+        nats::NatsCommand, scale::ScaleCommand, start::StartCommand, stop::StopCommand,
+        trace::TraceArgs, up::UpArgs, why::WhyArgs,
     },
     exit,
     output::Format,
@@ -128,6 +128,7 @@ pub(crate) enum Command {
     Get(GetCommand),
     Call(CallArgs),
     Why(WhyArgs),
+    Trace(TraceArgs),
     Logs(LogsArgs),
     Inspect(InspectArgs),
     #[command(subcommand)]

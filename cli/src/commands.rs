@@ -17,6 +17,7 @@ pub(crate) mod nats;
 pub(crate) mod scale;
 pub(crate) mod start;
 pub(crate) mod stop;
+pub(crate) mod trace;
 pub(crate) mod up;
 pub(crate) mod why;
 
@@ -73,6 +74,7 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Get(command) => get::run(context, command).await,
         Command::Call(args) => call::run(context, args).await,
         Command::Why(args) => why::run(context, args).await,
+        Command::Trace(args) => trace::run(context, &args).await,
         Command::Logs(args) => logs::run(context, args).await,
         Command::Inspect(args) => inspect::run(context, args).await,
         Command::Keys(command) => keys::run(context, command),

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, future::Future, str::FromStr};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::{interface::Operation, name::shortened};
+use crate::{interface::Operation, name::shortened, trace::TraceParent};
 
 /// The most bytes of a call's parameters, and of its result, beside its streams.
 pub const PARAMS_LEN_MAX: usize = 4 * 1024 * 1024;
@@ -18,6 +18,11 @@ impl CallId {
     /// An id from 16 bytes, which the maker takes from a random generator.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
+    }
+
+    /// Its bytes.
+    pub const fn into_bytes(self) -> [u8; 16] {
+        self.0
     }
 }
 
@@ -81,9 +86,9 @@ pub struct RequestHead<'a> {
     pub function: Cow<'a, str>,
     /// What is left of the caller's deadline, in milliseconds, when this was written.
     pub deadline_ms: u32,
-    /// W3C `traceparent`, where the call is traced.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub trace: Option<Cow<'a, str>>,
+    /// The trace that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceParent>,
 }
 
 /// What stands ahead of a request's parameters between two hosts.
@@ -109,9 +114,9 @@ pub struct RemoteHead<'a> {
     /// Actors that the call has gone through, each calling the next, on whichever hosts.
     #[serde(default)]
     pub depth: u8,
-    /// W3C `traceparent`, where the call is traced.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub trace: Option<Cow<'a, str>>,
+    /// The trace that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceParent>,
 }
 
 /// How a call failed, as its caller sees it on either side of a socket.
@@ -278,7 +283,7 @@ mod tests {
         let bytes = codec::encode(&next);
         let head: RequestHead<'_> =
             codec::decode(&bytes, 1_000).expect("unknown fields are ignored");
-        assert_eq!((head.id, head.link, head.deadline_ms, head.trace.clone()), (id, 3, 250, None));
+        assert_eq!((head.id, head.link, head.deadline_ms, head.trace), (id, 3, 250, None));
         assert_eq!(
             codec::decode::<RequestHead<'_>>(&codec::encode(&head), 1_000).expect("round trip"),
             head

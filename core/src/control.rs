@@ -13,6 +13,7 @@ use crate::{
     inventory::{Explanation, Inventory, LinkStatus, LogPage},
     link::LinkName,
     name::Name,
+    trace::{Span, TraceId, TraceParent},
 };
 
 /// The most bytes of a command's or an answer's token. NATS servers allow 1 MiB by default.
@@ -63,6 +64,11 @@ pub enum Command {
     Why(Question),
     /// Lines of the host's, an actor's or a provider's log.
     GetLogs(LogQuery),
+    /// What the host has kept of a trace.
+    GetTrace {
+        /// The trace.
+        trace: TraceId,
+    },
     /// Have other hosts' calls, and as far as others run the same this host's own too, answered elsewhere.
     DrainHost {
         /// Also where only this host runs something.
@@ -151,6 +157,9 @@ pub struct UserCall {
     pub body: Vec<u8>,
     /// Milliseconds until the caller gives up.
     pub deadline_ms: u32,
+    /// The trace that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<TraceParent>,
 }
 
 /// What a call gave.
@@ -226,6 +235,8 @@ pub enum Outcome {
     Explanation(Explanation),
     /// To [`Command::GetLogs`].
     Logs(LogPage),
+    /// To [`Command::GetTrace`]: oldest first.
+    Trace(Vec<Span>),
 }
 
 /// Why a command had no effect.

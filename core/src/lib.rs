@@ -17,6 +17,7 @@ pub mod name;
 pub mod provider;
 pub mod session;
 pub mod subject;
+pub mod trace;
 
 pub use artifact::Digest;
 pub use call::{Blame, CallError, CallId, ErrorKind};
@@ -29,3 +30,4 @@ pub use link::{Constraints, Link, LinkName, Locality};
 pub use name::{LatticeName, Name, NameError};
 pub use session::SessionId;
 pub use subject::Subject;
+pub use trace::{Span, SpanId, TraceId, TraceParent};

@@ -169,6 +169,7 @@ impl Control {
             Command::Call(call) => self.user_call(call).await,
             Command::Why(question) => Ok(Outcome::Explanation(self.router.explain(question))),
             Command::GetLogs(query) => Ok(Outcome::Logs(self.logbook.page(query))),
+            Command::GetTrace { trace } => Ok(Outcome::Trace(self.router.spans().of(*trace))),
             Command::DrainHost { force, undo } => self.drain_host(*force, *undo).await,
             Command::StopHost { grace_ms } => self.stop_host(*grace_ms),
         }
@@ -229,7 +230,8 @@ fn needed(command: &Command) -> Result<Right, TokenError> {
         | Command::GetLinks
         | Command::GetConfig { .. }
         | Command::Why(_)
-        | Command::GetLogs(_) => Right::Inspect,
+        | Command::GetLogs(_)
+        | Command::GetTrace { .. } => Right::Inspect,
     })
 }
 
@@ -247,6 +249,7 @@ fn name_of(command: &Command) -> &'static str {
         Command::Call(_) => "call",
         Command::Why(_) => "why",
         Command::GetLogs(_) => "get logs",
+        Command::GetTrace { .. } => "get trace",
         Command::DrainHost { .. } => "drain host",
         Command::StopHost { .. } => "stop host",
     }

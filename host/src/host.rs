@@ -187,7 +187,7 @@ async fn assemble(config: HostConfig) -> Result<Assembled, StartError> {
     let key: HostKey = host.subject.parse().expect("a host's claims are about a host's key");
     let (send, events) = mpsc::channel(EVENTS_PENDING_MAX);
     let reports = Reports::new(send);
-    let router = Router::new(clock.clone(), reports.clone());
+    let router = Router::new(key.clone(), clock.clone(), reports.clone());
     let records = RecordBook::open(state.join("records"), &mut trust, clock.now())
         .map_err(files("records"))?;
     let (registry, wanted) = Registry::open(

@@ -7,6 +7,7 @@ mod edge;
 mod grant;
 mod remote;
 mod routes;
+mod spans;
 
 use std::{
     borrow::Cow,
@@ -20,7 +21,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use tracing::debug;
 use wattle_core::{
-    CallError, EntityId, ErrorKind,
+    CallError, EntityId, ErrorKind, HostKey,
     call::RequestHead,
     codec,
     control::{Question, UserCall},
@@ -28,12 +29,14 @@ use wattle_core::{
 };
 use wattle_wire::{Reply, Request};
 
+use self::spans::Step;
 pub(crate) use self::{
     denial::Denial,
     edge::{Callee, Edge, Standing},
     grant::{Granted, Known, Validity},
     remote::Elsewhere,
     routes::{Routes, RoutesBuilder},
+    spans::SpanBook,
 };
 use crate::{
     actors::{Actor, CallContext, deadline_passed},
@@ -45,23 +48,33 @@ use crate::{
 /// The most bytes of a request's head on a provider's socket.
 const HEAD_LEN_MAX: usize = 4 * 1024;
 
+/// What a span calls a user, who calls without a link.
+const USER: &str = "user";
+
 /// The router of one host.
 pub(crate) struct Router {
     routes: ArcSwap<Routes>,
     clock: Arc<Clock>,
     reports: Arc<Reports>,
     elsewhere: Elsewhere,
+    spans: Arc<SpanBook>,
 }
 
 impl Router {
-    /// A router that knows nobody yet.
-    pub(crate) fn new(clock: Arc<Clock>, reports: Arc<Reports>) -> Arc<Self> {
+    /// The router of this host, which knows nobody yet.
+    pub(crate) fn new(host: HostKey, clock: Arc<Clock>, reports: Arc<Reports>) -> Arc<Self> {
         Arc::new(Self {
             routes: ArcSwap::default(),
             clock,
             reports,
             elsewhere: Elsewhere::default(),
+            spans: SpanBook::new(host),
         })
+    }
+
+    /// What is kept of the calls that are traced.
+    pub(crate) fn spans(&self) -> &SpanBook {
+        &self.spans
     }
 
     /// How calls reach other hosts: not at all until it is told, and after it is told to leave.
@@ -128,7 +141,7 @@ impl Router {
         let context = CallContext {
             id: head.id,
             deadline: Instant::now() + Duration::from_millis(head.deadline_ms.into()),
-            trace: head.trace.as_deref().map(Into::into),
+            trace: head.trace,
             depth: 0,
         };
         self.carry(&edge, &head.interface, &head.function, request, &context).await
@@ -142,8 +155,14 @@ impl Router {
         context: CallContext,
     ) -> Result<Reply, CallError> {
         let actor = self.routes.load().actor(&call.target, self.clock.now())?;
-        let context = context.deeper()?;
-        actor.call(self, call.interface.as_str(), &call.function, request, context).await
+        let (interface, function) = (call.interface.as_str(), call.function.as_str());
+        let (caller, callee) = (USER, call.target.as_str());
+        let step = Step { caller, callee, interface, function, sent_to: None };
+        let span = self.spans.open(&context, &step);
+        let context = span.context(&context).deeper()?;
+        let answer = actor.call(self, interface, function, request, context).await;
+        span.close(answer.as_ref().err());
+        answer
     }
 
     /// Whether a call would be allowed, and by what.
@@ -200,6 +219,21 @@ impl Router {
         request: Request,
         context: &CallContext,
     ) -> Result<Reply, CallError> {
+        let span = self.spans.open(context, &step(edge, interface, function, None));
+        let context = span.context(context);
+        let answer = self.answer_here(edge, interface, function, request, &context).await;
+        span.close(answer.as_ref().err());
+        answer
+    }
+
+    async fn answer_here(
+        self: &Arc<Self>,
+        edge: &Edge,
+        interface: &str,
+        function: &str,
+        request: Request,
+        context: &CallContext,
+    ) -> Result<Reply, CallError> {
         debug!(id = %context.id, caller = %edge.link.source.id, callee = %edge.link.target.id, interface, function, local = true, "call");
         match &edge.callee {
             Callee::Actor(actor) => {
@@ -219,6 +253,16 @@ impl Router {
     }
 }
 
+fn step<'a>(
+    edge: &'a Edge,
+    interface: &'a str,
+    function: &'a str,
+    sent_to: Option<&'a HostKey>,
+) -> Step<'a> {
+    let (caller, callee) = (edge.link.source.id.as_str(), edge.link.target.id.as_str());
+    Step { caller, callee, interface, function, sent_to }
+}
+
 /// What a provider is told ahead of the parameters.
 fn head(
     link: u32,
@@ -233,7 +277,7 @@ fn head(
         interface: Cow::Borrowed(interface),
         function: Cow::Borrowed(function),
         deadline_ms,
-        trace: context.trace.as_deref().map(Cow::Borrowed),
+        trace: context.trace,
     };
     Ok(codec::encode(&head).into())
 }

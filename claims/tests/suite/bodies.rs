@@ -31,10 +31,12 @@ fn a_command_survives_the_trip() {
         params: vec![0, 255, 128],
         body: (0..=255).collect(),
         deadline_ms: 5,
+        trace: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().unwrap()),
     };
     for command in [
         Command::StartActor(start),
         Command::GetInventory,
+        Command::GetTrace { trace: "4bf92f3577b34da6a3ce929d0e0e4736".parse().unwrap() },
         Command::ScaleActor { id: "cart".parse().unwrap(), scale: Scale::Stopped },
         Command::PutRecord { token: authority.signed_link().text().to_owned() },
         Command::Call(call),

@@ -5,15 +5,18 @@ mod value;
 
 use clap::Args;
 use wattle_core::{
-    EntityId,
+    CallError, EntityId, ErrorKind, HostKey, TraceParent,
     control::{Command, Outcome, UserCall, UserReply},
 };
 
-use super::Context;
+use super::{Context, trace::Traced};
 use crate::{
     exit::Exit,
     problem::Problem,
-    session::{Session, entities::unexpected},
+    session::{
+        Session,
+        entities::{host_of, party, runs, unexpected},
+    },
 };
 
 /// Part of `--timeout` that is kept for the way there and back: what is left is the call's deadline.
@@ -21,7 +24,8 @@ const WAY_MS: u128 = 500;
 
 /// Call an actor over HTTP, or any function that it exports
 ///
-/// An HTTP answer goes to stdout as it came; with -o json it is {"status", "headers", "body"}. Other functions take their
+/// It is made on the project's host, or on another where the actor runs, which is named with --include.
+/// An HTTP answer goes to stdout as it came; with -o json it is {"status", "headers", "body", "host"}. Other functions take their
 /// parameters as a JSON object by WIT names and answer with JSON: bytes are text, or {"base64": "…"} where they are not UTF-8;
 /// variants are "case" or {"case": value}, results {"Ok": value} or {"Err": value}, flags ["name", …].
 /// Exits with 1 if the HTTP status is 400 or above, or if the function answered with an error.
@@ -29,6 +33,7 @@ const WAY_MS: u128 = 500;
 #[command(after_help = "Examples:
   wattle call counter /hits
   wattle call shop POST /orders --data @order.json -H 'content-type: application/json'
+  wattle call shop / --trace
   wattle call shop acme:shop/pricing.quote '{\"name\": \"tea\", \"count\": 3}'")]
 pub(crate) struct CallArgs {
     /// The id of what is called
@@ -45,6 +50,9 @@ pub(crate) struct CallArgs {
     /// Show the HTTP status and headers, too (on stderr)
     #[arg(short, long)]
     include: bool,
+    /// Show where the call went, too: each call that it led to, on which host, and how long it took (on stderr)
+    #[arg(long)]
+    trace: bool,
 }
 
 /// What is called, as the command line says it.
@@ -61,9 +69,8 @@ pub(crate) async fn run(context: &Context, args: CallArgs) -> anyhow::Result<Exi
     match what {
         What::Http { method, path } => {
             let request = http::request(&args, method, path, deadline_ms)?;
-            let session = context.session().await?;
-            let reply = call(&session, request).await?;
-            http::show(context, &reply, args.include)
+            let answer = call(context, &args, request).await?;
+            http::show(context, &answer, args.include)
         }
         What::Function { interface, function, params } => {
             if args.data.is_some() || !args.header.is_empty() {
@@ -77,21 +84,71 @@ pub(crate) async fn run(context: &Context, args: CallArgs) -> anyhow::Result<Exi
                 params: value::encode(params)?,
                 body: Vec::new(),
                 deadline_ms,
+                trace: None,
             };
-            let session = context.session().await?;
-            let reply = call(&session, call_it).await?;
-            value::show(context, &reply)
+            let answer = call(context, &args, call_it).await?;
+            if args.include {
+                context.output.note(&format!("host: {}", answer.host));
+            }
+            value::show(context, &answer.reply)
         }
     }
 }
 
-async fn call(session: &Session, call: UserCall) -> anyhow::Result<UserReply> {
+/// What came back, and from which host.
+struct Answered {
+    host: HostKey,
+    reply: UserReply,
+}
+
+async fn call(context: &Context, args: &CallArgs, mut call: UserCall) -> anyhow::Result<Answered> {
+    let session = context.session().await?;
+    call.trace = args.trace.then(|| TraceParent::begin(rand::random()));
+    let answered = call_where_it_runs(&session, &call).await;
+    if let Some(parent) = call.trace {
+        // Of a call that failed, too: there one wants to know most.
+        let traced = Traced::gather(&session, parent.trace).await?;
+        context.output.note(&format!("trace {}\n{traced}", parent.trace));
+    }
+    answered
+}
+
+/// On the host that is meant, or, if the actor does not run there and no other was asked for, on one where it does.
+async fn call_where_it_runs(session: &Session, call: &UserCall) -> anyhow::Result<Answered> {
     let host = session.host().await?;
-    match session.ask(&host, Command::Call(call)).await? {
-        Outcome::Reply(Ok(reply)) => Ok(reply),
-        Outcome::Reply(Err(error)) => Err(anyhow::Error::from(error).context("the call failed")),
+    let failed = match call_on(session, &host, call).await? {
+        Ok(reply) => return Ok(Answered { host, reply }),
+        Err(error) => error,
+    };
+    if failed.kind == ErrorKind::NotFound && !session.is_for_one_host() {
+        // Who may call need not have the right to look; then what the first host said is all there is to say.
+        let inventories = session.inventories_until(|known| runs(known, &call.target));
+        let inventories = inventories.await.unwrap_or_default();
+        let party = party(&inventories, &call.target).ok();
+        let there = party.and_then(|party| host_of(&inventories, &party).cloned());
+        if let Some(there) = there.filter(|there| *there != host) {
+            return match call_on(session, &there, call).await? {
+                Ok(reply) => Ok(Answered { host: there, reply }),
+                Err(error) => Err(call_failed(error)),
+            };
+        }
+    }
+    Err(call_failed(failed))
+}
+
+async fn call_on(
+    session: &Session,
+    host: &HostKey,
+    call: &UserCall,
+) -> anyhow::Result<Result<UserReply, CallError>> {
+    match session.ask(host, Command::Call(call.clone())).await? {
+        Outcome::Reply(answer) => Ok(answer),
         other => Err(unexpected(&other)),
     }
+}
+
+fn call_failed(error: CallError) -> anyhow::Error {
+    anyhow::Error::from(error).context("the call failed")
 }
 
 fn parse(what: &[String]) -> Result<What<'_>, String> {

@@ -106,6 +106,7 @@ pub(crate) fn unexpected(outcome: &Outcome) -> anyhow::Error {
         Outcome::Reply(_) => "a reply",
         Outcome::Explanation(_) => "an explanation",
         Outcome::Logs(_) => "logs",
+        Outcome::Trace(_) => "a trace",
     };
     anyhow::anyhow!("the host answered with {what}, which was not the question")
 }

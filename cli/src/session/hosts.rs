@@ -41,6 +41,11 @@ impl Session {
         }
     }
 
+    /// Whether `--host` says which host is meant.
+    pub(crate) const fn is_for_one_host(&self) -> bool {
+        self.wanted.is_some()
+    }
+
     /// The hosts that a question is for: the one that `--host` names, the project's own, or all that there are.
     pub(crate) async fn hosts(&self) -> anyhow::Result<Vec<HostKey>> {
         Ok(self.hosts_and_names().await?.into_iter().map(|(host, _)| host).collect())

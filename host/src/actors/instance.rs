@@ -7,7 +7,8 @@ use wasmtime::{Store, Trap, UpdateDeadline, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{FieldMapError, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use wattle_core::{
-    CallError, CallId, ErrorKind, LinkName, Operation, call::Call, link::DEFAULT_LINK_NAME,
+    CallError, CallId, ErrorKind, LinkName, Operation, TraceParent, call::Call,
+    link::DEFAULT_LINK_NAME,
 };
 
 use super::{
@@ -35,7 +36,7 @@ const ACTORS_DEEP_MAX: u8 = 16;
 pub(crate) struct CallContext {
     pub(crate) id: CallId,
     pub(crate) deadline: Instant,
-    pub(crate) trace: Option<Box<str>>,
+    pub(crate) trace: Option<TraceParent>,
     /// Actors that the call has gone through, each calling the next.
     pub(crate) depth: u8,
 }

@@ -39,7 +39,7 @@ impl Control {
         let context = CallContext {
             id: CallId::from_bytes(rand::random()),
             deadline: Instant::now() + Duration::from_millis(call.deadline_ms.into()),
-            trace: None,
+            trace: call.trace,
             depth: 0,
         };
         let request = Request {

@@ -20,7 +20,7 @@ use wattle_core::{CallError, ErrorKind, HostKey, Locality, call::RemoteHead, cod
 use wattle_lattice::Sessions;
 use wattle_wire::{Reply, Request};
 
-use super::{Denial, Edge, Router, left_ms};
+use super::{Denial, Edge, Router, left_ms, step};
 use crate::{
     actors::{CallContext, deadline_passed},
     lanes::Lanes,
@@ -146,10 +146,12 @@ impl Router {
                 });
             };
             debug!(id = %context.id, caller = %edge.link.source.id, callee = %edge.link.target.id, interface, function, local = false, %host, "call");
+            let span = self.spans.open(context, &step(edge, interface, function, Some(host)));
             let connecting = timeout_at(context.deadline.into(), sessions.connect(host, lane));
             let connection = match connecting.await.map_err(|_| deadline_passed())? {
                 Ok(connection) => connection,
                 Err(error) => {
+                    span.close(Some(&error));
                     self.elsewhere.shun(host);
                     tried.push(host);
                     last = Some(Attempt::OutOfReach(error));
@@ -160,9 +162,11 @@ impl Router {
             let mut attempt =
                 next.take().expect("an attempt follows only one that can be repeated");
             next = attempt.again();
-            attempt.head = head(edge, interface, function, context)?;
+            attempt.head = head(edge, interface, function, &span.context(context))?;
             let answered = timeout_at(context.deadline.into(), connection.call(attempt)).await;
-            match answered.unwrap_or_else(|_| Err(deadline_passed())) {
+            let answer = answered.unwrap_or_else(|_| Err(deadline_passed()));
+            span.close(answer.as_ref().err());
+            match answer {
                 Err(error) if error.kind.is_for_another_host() && next.is_some() => {
                     tried.push(host);
                     last = Some(Attempt::NotReady(error));
@@ -207,7 +211,7 @@ impl Router {
         let context = CallContext {
             id: head.id,
             deadline: Instant::now() + Duration::from_millis(head.deadline_ms.into()),
-            trace: head.trace.as_deref().map(Into::into),
+            trace: head.trace,
             depth: head.depth,
         };
         self.carry_here(&edge, &head.interface, &head.function, request, &context).await
@@ -240,7 +244,7 @@ fn head(
         function: Cow::Borrowed(function),
         deadline_ms,
         depth: context.depth,
-        trace: context.trace.as_deref().map(Cow::Borrowed),
+        trace: context.trace,
     };
     Ok(codec::encode(&head).into())
 }

@@ -6,9 +6,9 @@ use http::{
 };
 use hyper::body::Incoming;
 use tracing::{debug, warn};
-use wattle_core::{CallError, CallId};
+use wattle_core::{CallError, CallId, TraceParent};
 use wattle_http::HttpHeadError;
-use wattle_sdk::{Body, Reply, call_id};
+use wattle_sdk::{Body, OutgoingCall, Reply, call_id};
 
 use crate::{
     body::{Download, Upload, UploadFailure, UploadWatch},
@@ -18,6 +18,7 @@ use crate::{
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// Answers a request, whatever happens.
 ///
@@ -43,11 +44,19 @@ struct Answer {
 
 async fn carry(active: &Active, request: Request<Incoming>, id: CallId) -> Result<Answer, Refusal> {
     let is_head = request.method() == Method::HEAD;
-    let (head, target, body) = prepare(active, request, id)?;
+    let Prepared { params, target, trace, body } = prepare(active, request, id)?;
     let idle = active.settings().body_idle;
     let (body, watch) = Upload::start(body, target.body_len_max, idle)?;
-    let call = active.host().call(target.link, wattle_http::HANDLE, head, body, target.timeout, id);
-    let reply = unless_upload_fails(watch, call).await?.map_err(|error| {
+    let call = OutgoingCall {
+        id,
+        link: target.link,
+        operation: wattle_http::HANDLE,
+        params,
+        body,
+        deadline: target.timeout,
+        trace,
+    };
+    let reply = unless_upload_fails(watch, active.host().call(call)).await?.map_err(|error| {
         debug!(%id, link = target.link, kind = error.kind.as_str(), %error, "call failed");
         Refusal::Call(error.kind)
     })?;
@@ -57,12 +66,16 @@ async fn carry(active: &Active, request: Request<Incoming>, id: CallId) -> Resul
     })
 }
 
+/// A request as its call needs it.
+struct Prepared {
+    params: Bytes,
+    target: Target,
+    trace: Option<TraceParent>,
+    body: Incoming,
+}
+
 /// Finds the request's link and says its head as bytes.
-fn prepare(
-    active: &Active,
-    request: Request<Incoming>,
-    id: CallId,
-) -> Result<(Bytes, Target, Incoming), Refusal> {
+fn prepare(active: &Active, request: Request<Incoming>, id: CallId) -> Result<Prepared, Refusal> {
     let (parts, body) = request.into_parts();
     if parts.method == Method::CONNECT {
         return Err(Refusal::NoTunnel);
@@ -71,8 +84,9 @@ fn prepare(
     let target = active.routes().find(host_of(authority), parts.uri.path());
     let target = target.ok_or(Refusal::NoRoute)?;
     debug!(%id, link = target.link, method = %parts.method, path = parts.uri.path(), "request");
-    let head = wattle_http::encode_request(&parts, active.scheme(), authority)?;
-    Ok((head.into(), target, body))
+    let trace = target.tracing.parent(parts.headers.get(TRACEPARENT), id);
+    let params = wattle_http::encode_request(&parts, active.scheme(), authority)?.into();
+    Ok(Prepared { params, target, trace, body })
 }
 
 /// What the client asked for: the request target's authority, else the `host` field, which HTTP/1.1 demands exactly once

@@ -12,6 +12,7 @@ mod routes;
 mod server;
 mod settings;
 mod tls;
+mod trace;
 
 use std::process::ExitCode;
 

@@ -2,6 +2,8 @@
 
 use std::{borrow::Cow, collections::HashMap, time::Duration};
 
+use crate::trace::Tracing;
+
 /// What a link serves on its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Route {
@@ -20,6 +22,7 @@ pub(crate) struct Target {
     pub(crate) link: u32,
     pub(crate) timeout: Duration,
     pub(crate) body_len_max: u64,
+    pub(crate) tracing: Tracing,
 }
 
 /// Two links want the same requests.
@@ -109,7 +112,12 @@ mod tests {
     use super::*;
 
     fn route(link: u32, host: Option<&str>, path: &str) -> Route {
-        let target = Target { link, timeout: Duration::from_secs(1), body_len_max: 0 };
+        let target = Target {
+            link,
+            timeout: Duration::from_secs(1),
+            body_len_max: 0,
+            tracing: Tracing::Off,
+        };
         Route { host: host.map(Into::into), path: path.into(), peer: "cart".into(), target }
     }
 

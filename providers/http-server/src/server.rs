@@ -72,6 +72,7 @@ impl HttpServer {
             link: grant.link,
             timeout: settings.timeout,
             body_len_max: settings.body_len_max,
+            tracing: settings.tracing,
         };
         let peer = grant.peer.to_string().into();
         let route = Route { host: settings.host, path: settings.path, peer, target };

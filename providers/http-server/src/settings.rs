@@ -5,6 +5,8 @@ use std::{str::FromStr, time::Duration};
 use http::uri::Authority;
 use wattle_core::link::Settings;
 
+use crate::trace::Tracing;
+
 /// Where a link listens that does not say, unless `default_address` says otherwise.
 const ADDRESS_DEFAULT: &str = "127.0.0.1:8000";
 
@@ -78,6 +80,7 @@ pub(crate) struct LinkSettings {
     pub(crate) timeout: Duration,
     pub(crate) body_len_max: u64,
     pub(crate) tls: Option<TlsSettings>,
+    pub(crate) tracing: Tracing,
 }
 
 /// Each a path or PEM text.
@@ -88,13 +91,14 @@ pub(crate) struct TlsSettings {
 }
 
 /// `tls_cert_file` and `tls_priv_key_file` are what wasmCloud calls `tls_cert` and `tls_key`.
-const LINK_KEYS: [&str; 10] = [
+const LINK_KEYS: [&str; 11] = [
     "address",
     "path",
     "host",
     "routing_mode",
     "timeout_ms",
     "max_body_bytes",
+    "trace",
     "tls_cert",
     "tls_key",
     "tls_cert_file",
@@ -152,6 +156,7 @@ impl LinkSettings {
             body_len_max: number(config, "max_body_bytes", 0, u64::MAX)?
                 .unwrap_or(BODY_LEN_MAX_DEFAULT),
             tls: tls(config)?,
+            tracing: tracing(config)?,
         })
     }
 }
@@ -169,6 +174,11 @@ fn routing_mode(config: &Settings) -> Result<Option<RoutingMode>, Error> {
         "host" => Ok(Some(RoutingMode::Host)),
         _ => Err(invalid("routing_mode", value, "one of address, path, host")),
     }
+}
+
+fn tracing(config: &Settings) -> Result<Tracing, Error> {
+    let Some(value) = config.get("trace") else { return Ok(Tracing::default()) };
+    Tracing::parse(value).ok_or_else(|| invalid("trace", value, "one of off, accept, always"))
 }
 
 fn tls(config: &Settings) -> Result<Option<TlsSettings>, Error> {
@@ -254,6 +264,7 @@ mod tests {
     fn what_nobody_would_obey_fails_the_link() {
         let key = "readonly_mode";
         assert_eq!(link(&[(key, "true")]), Err(Error::Unknown(key.to_owned())));
+        assert!(link(&[("trace", "sometimes")]).is_err());
         assert!(link(&[("timeout_ms", "0")]).is_err());
         assert!(link(&[("timeout_ms", "soon")]).is_err());
         assert!(link(&[("max_body_bytes", "-1")]).is_err());

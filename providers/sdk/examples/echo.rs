@@ -4,7 +4,7 @@ use std::{future::Future, process::ExitCode, sync::Arc, time::Duration};
 
 use wattle_sdk::{
     CallError, Context, ErrorKind, Host, IncomingCall, LinkDetail, LinkError, LinkGrant, Operation,
-    Provider, Reply, StartError, call_id,
+    OutgoingCall, Provider, Reply, StartError, call_id,
 };
 
 /// What `ask` asks the other end of its link for.
@@ -49,9 +49,16 @@ impl Provider for Echo {
             match &*call.function {
                 "echo" => Ok(Reply { result: call.params, body: call.body }),
                 "ask" => {
-                    this.host
-                        .call(call.link, ANSWER, call.params, call.body, ASK_WAIT, call_id())
-                        .await
+                    let asked = OutgoingCall {
+                        id: call_id(),
+                        link: call.link,
+                        operation: ANSWER,
+                        params: call.params,
+                        body: call.body,
+                        deadline: ASK_WAIT,
+                        trace: call.trace,
+                    };
+                    this.host.call(asked).await
                 }
                 "lane" => Ok(Reply::new(
                     std::thread::current().name().unwrap_or_default().as_bytes().to_vec(),

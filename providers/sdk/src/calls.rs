@@ -68,7 +68,7 @@ impl IncomingCall {
             params,
             body,
             deadline: Instant::now() + Duration::from_millis(head.deadline_ms.into()),
-            trace: head.trace.map(Into::into),
+            trace: head.trace,
         })
     }
 }

@@ -4,7 +4,7 @@ use std::{borrow::Cow, cell::Cell, fmt, future::Future, sync::Arc, time::Duratio
 
 use bytes::Bytes;
 use tokio::{runtime::Handle, task::JoinHandle, time::timeout};
-use wattle_core::{CallError, CallId, ErrorKind, Operation, call::RequestHead, codec};
+use wattle_core::{CallError, CallId, ErrorKind, Operation, TraceParent, call::RequestHead, codec};
 use wattle_wire::{Body, Connection, Reply, Request};
 
 thread_local! {
@@ -39,29 +39,22 @@ impl Host {
         &self.lanes[0].connection
     }
 
-    /// Calls whoever is at the target end of `link`, on the calling thread's own lane.
+    /// Calls whoever is at the target end of the call's link, on the calling thread's own lane.
     ///
     /// # Errors
-    /// What the callee or the host answered; `DeadlineExceeded` when no head of an answer came within `deadline`.
+    /// What the callee or the host answered; `DeadlineExceeded` when no head of an answer came within the call's deadline.
     ///
     /// # Cancel safety
     /// Dropping the future cancels the call; it may have run.
-    pub async fn call(
-        &self,
-        link: u32,
-        operation: Operation,
-        params: Bytes,
-        body: Option<Body>,
-        deadline: Duration,
-        id: CallId,
-    ) -> Result<Reply, CallError> {
+    pub async fn call(&self, call: OutgoingCall) -> Result<Reply, CallError> {
+        let OutgoingCall { id, link, operation, params, body, deadline, trace } = call;
         let head = RequestHead {
             id,
             link,
             interface: Cow::Borrowed(operation.interface),
             function: Cow::Borrowed(operation.function),
             deadline_ms: u32::try_from(deadline.as_millis()).unwrap_or(u32::MAX),
-            trace: None,
+            trace,
         };
         let head = codec::encode(&head).into();
         let lane = &self.lanes[LANE.get() % self.lanes.len()];
@@ -91,6 +84,25 @@ impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Host").field("lanes", &self.lanes()).finish()
     }
+}
+
+/// A call to an actor.
+#[derive(Debug)]
+pub struct OutgoingCall {
+    /// The call, as logs and errors name it.
+    pub id: CallId,
+    /// The link that it goes over.
+    pub link: u32,
+    /// What is called.
+    pub operation: Operation,
+    /// Its parameters.
+    pub params: Bytes,
+    /// Its stream, where it has one.
+    pub body: Option<Body>,
+    /// How long its caller waits for the head of the answer.
+    pub deadline: Duration,
+    /// The trace that it belongs to.
+    pub trace: Option<TraceParent>,
 }
 
 /// A new call's id.

@@ -27,10 +27,10 @@ mod telemetry;
 
 use std::process::ExitCode;
 
-pub use host::{Host, call_id};
+pub use host::{Host, OutgoingCall, call_id};
 pub use provider::{Context, IncomingCall, LinkError, Provider, StartError};
 pub use wattle_core::{
-    CallError, CallId, ErrorKind, Operation,
+    CallError, CallId, ErrorKind, Operation, TraceParent,
     provider::{LinkDetail, LinkGrant, Side, Start},
 };
 pub use wattle_wire::{Body, BodySender, ChunkSource, Reply, StreamError};

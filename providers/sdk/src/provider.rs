@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use wattle_core::{
-    CallError, CallId,
+    CallError, CallId, TraceParent,
     call::unknown_function,
     provider::{LinkDetail, LinkGrant, Start},
 };
@@ -78,8 +78,8 @@ pub struct IncomingCall {
     pub body: Option<Body>,
     /// When the caller stops waiting.
     pub deadline: Instant,
-    /// W3C `traceparent`, where the call is traced.
-    pub trace: Option<String>,
+    /// The trace that it belongs to.
+    pub trace: Option<TraceParent>,
 }
 
 /// Why a provider cannot start.

@@ -20,3 +20,4 @@ mod small_machine;
 mod streams;
 mod tampering;
 mod time;
+mod traces;

@@ -5,9 +5,9 @@ use std::io::Read;
 use anyhow::Context as _;
 use http::{HeaderName, HeaderValue, Request, header};
 use serde_json::json;
-use wattle_core::control::{UserCall, UserReply};
+use wattle_core::control::UserCall;
 
-use super::CallArgs;
+use super::{Answered, CallArgs};
 use crate::{commands::Context, exit::Exit, problem::Problem};
 
 /// The most bytes of a request's body: it travels inside the command's token, which grows it by a third.
@@ -50,6 +50,7 @@ pub(super) fn request(
         params,
         body,
         deadline_ms,
+        trace: None,
     })
 }
 
@@ -78,7 +79,8 @@ fn read(from: impl Read) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-pub(super) fn show(context: &Context, reply: &UserReply, include: bool) -> anyhow::Result<Exit> {
+pub(super) fn show(context: &Context, answered: &Answered, include: bool) -> anyhow::Result<Exit> {
+    let Answered { host, reply } = answered;
     let response = wattle_http::decode_response(&reply.result).context("the response's head")?;
     let headers: Vec<(String, String)> = response
         .headers()
@@ -90,13 +92,15 @@ pub(super) fn show(context: &Context, reply: &UserReply, include: bool) -> anyho
     let status = response.status();
     if context.output.is_json() {
         let body = super::value::bytes_as_json(&reply.body);
-        let answer = json!({"status": status.as_u16(), "headers": headers, "body": body});
+        let answer =
+            json!({"status": status.as_u16(), "headers": headers, "body": body, "host": host});
         context.output.answer(&answer, String::new);
     } else {
         if include || status.is_client_error() || status.is_server_error() {
             context.output.note(&status.to_string());
         }
         if include {
+            context.output.note(&format!("host: {host}"));
             for (name, value) in &headers {
                 context.output.note(&format!("{name}: {value}"));
             }
