@@ -57,12 +57,19 @@ pub struct CallIdError(String);
 
 impl Serialize for CallId {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return serializer.collect_str(self);
+        }
         serde_bytes::Bytes::new(&self.0).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for CallId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            let text = Cow::<'de, str>::deserialize(deserializer)?;
+            return text.parse().map_err(serde::de::Error::custom);
+        }
         serde_bytes::ByteArray::<16>::deserialize(deserializer)
             .map(|bytes| Self(bytes.into_array()))
     }

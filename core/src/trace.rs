@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{call::CallId, call::ErrorKind, key::HostKey, name::shortened};
 
-/// The longest `traceparent` that is read: what later versions append is not.
+/// Bytes of a `traceparent` of version 00; what later versions append is not read.
 const TRACEPARENT_LEN: usize = 55;
 const FLAG_SAMPLED: u8 = 1;
 
@@ -25,8 +25,8 @@ pub struct TraceParent {
     pub trace: TraceId,
     /// The step that made the call.
     pub span: SpanId,
-    /// The flags as they came; what they say beside whether the trace is sampled is passed on.
-    flags: u8,
+    /// Whether somebody wants to know where the call goes. Other flags are not handed on, as the standard wants it.
+    sampled: bool,
 }
 
 impl TraceParent {
@@ -35,19 +35,19 @@ impl TraceParent {
         let (trace, span) = random.split_at(16);
         let trace = u128::from_be_bytes(trace.try_into().expect("sixteen bytes")).max(1);
         let span = u64::from_be_bytes(span.try_into().expect("eight bytes")).max(1);
-        Self { trace: TraceId(trace), span: SpanId(span), flags: FLAG_SAMPLED }
+        Self { trace: TraceId(trace), span: SpanId(span), sampled: true }
     }
 
     /// Begins a trace that hosts keep and that is called as the call is.
     pub fn of_call(id: CallId) -> Self {
         let trace = u128::from_be_bytes(id.into_bytes()).max(1);
         let span = ((trace >> 64) as u64 ^ trace as u64).max(1);
-        Self { trace: TraceId(trace), span: SpanId(span), flags: FLAG_SAMPLED }
+        Self { trace: TraceId(trace), span: SpanId(span), sampled: true }
     }
 
     /// Whether somebody wants to know where this call went, so that hosts keep its spans.
     pub const fn is_sampled(self) -> bool {
-        self.flags & FLAG_SAMPLED != 0
+        self.sampled
     }
 
     /// The same trace, one step further.
@@ -101,12 +101,16 @@ pub struct Span {
 #[error("{0:?} is not {1}")]
 pub struct TraceError(String, &'static str);
 
-/// `digits` lower-case hex digits, not all of them zeros (W3C Trace Context, 3.2.2).
-fn hex(text: &str, digits: usize) -> Option<u128> {
-    let well_formed = text.len() == digits
+/// `count` lower-case hex digits.
+fn hex_digits(text: &str, count: usize) -> Option<u128> {
+    let well_formed = text.len() == count
         && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-    let number = if well_formed { u128::from_str_radix(text, 16).ok() } else { None };
-    number.filter(|number| *number != 0)
+    if well_formed { u128::from_str_radix(text, 16).ok() } else { None }
+}
+
+/// The same for an id, which is not zero (W3C Trace Context, 3.2.2).
+fn id_digits(text: &str, count: usize) -> Option<u128> {
+    hex_digits(text, count).filter(|number| *number != 0)
 }
 
 impl fmt::Display for TraceId {
@@ -123,7 +127,7 @@ impl fmt::Display for SpanId {
 
 impl fmt::Display for TraceParent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "00-{}-{}-{:02x}", self.trace, self.span, self.flags)
+        write!(f, "00-{}-{}-{:02x}", self.trace, self.span, u8::from(self.sampled))
     }
 }
 
@@ -131,8 +135,13 @@ impl FromStr for TraceId {
     type Err = TraceError;
 
     fn from_str(text: &str) -> Result<Self, TraceError> {
-        let refused = || TraceError(shortened(text), "a trace's id: it has 32 hex digits");
-        hex(text, 32).map(Self).ok_or_else(refused)
+        let refused = || {
+            TraceError(
+                shortened(text),
+                "a trace's id: it has 32 lower-case hex digits, not all of them zeros",
+            )
+        };
+        id_digits(text, 32).map(Self).ok_or_else(refused)
     }
 }
 
@@ -140,8 +149,13 @@ impl FromStr for SpanId {
     type Err = TraceError;
 
     fn from_str(text: &str) -> Result<Self, TraceError> {
-        let refused = || TraceError(shortened(text), "a span's id: it has 16 hex digits");
-        hex(text, 16).map(|number| Self(number as u64)).ok_or_else(refused)
+        let refused = || {
+            TraceError(
+                shortened(text),
+                "a span's id: it has 16 lower-case hex digits, not all of them zeros",
+            )
+        };
+        id_digits(text, 16).map(|number| Self(number as u64)).ok_or_else(refused)
     }
 }
 
@@ -150,20 +164,25 @@ impl FromStr for TraceParent {
 
     fn from_str(text: &str) -> Result<Self, TraceError> {
         let refused = || TraceError(shortened(text), "a traceparent: 00-TRACE-SPAN-FLAGS");
-        if text.len() != TRACEPARENT_LEN || !text.is_ascii() {
+        // Later versions begin with the same four fields (W3C Trace Context, 3.2.4).
+        let is_later = text.get(..2).is_some_and(|version| version != "00" && version != "ff");
+        let known = match text.as_bytes().get(TRACEPARENT_LEN) {
+            None => text,
+            Some(b'-') if is_later => text.get(..TRACEPARENT_LEN).ok_or_else(refused)?,
+            Some(_) => return Err(refused()),
+        };
+        let fields: Vec<&str> = known.split('-').collect();
+        let [version, trace, span, flags] = fields[..] else { return Err(refused()) };
+        if version == "ff" {
             return Err(refused());
         }
-        let mut parts = text.split('-');
-        let mut next = || parts.next().ok_or_else(refused);
-        let (version, trace, span, flags) = (next()?, next()?, next()?, next()?);
-        if version != "00" || parts.next().is_some() || flags.starts_with('+') {
+        let [Some(_), Some(flags)] = [version, flags].map(|byte| hex_digits(byte, 2)) else {
             return Err(refused());
-        }
-        let flags = u8::from_str_radix(flags, 16).map_err(|_| refused())?;
+        };
         Ok(Self {
             trace: trace.parse().map_err(|_| refused())?,
             span: span.parse().map_err(|_| refused())?,
-            flags,
+            sampled: flags & u128::from(FLAG_SAMPLED) != 0,
         })
     }
 }
@@ -214,6 +233,8 @@ mod tests {
         let unsampled: TraceParent =
             GIVEN.replace("-01", "-00").parse().expect("flags may be zero");
         assert!(!unsampled.is_sampled());
+        let later = format!("{}-more", GIVEN.replacen("00-", "01-", 1).replace("-01", "-ff"));
+        assert_eq!(later.parse(), Ok(parent), "what a later version adds is left out");
         let zero_trace = format!("00-{:032}-00f067aa0ba902b7-01", 0);
         let zero_span = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-{:016}-01", 0);
         for bad in [
@@ -223,8 +244,10 @@ mod tests {
             &format!("{GIVEN}-"),
             &GIVEN.to_uppercase(),
             &GIVEN.replacen("00-", "ff-", 1),
-            &GIVEN.replacen("00-", "01-", 1),
             &GIVEN.replace("-01", "-+1"),
+            &GIVEN.replace("-01", "-0B"),
+            &GIVEN.replacen("00-", "0A-", 1),
+            &format!("{GIVEN}-more"),
             &GIVEN.replace("4bf9", "-bf9"),
             &GIVEN.replace("4bf9", "+bf9"),
             &GIVEN.replace("4bf9", "äf9"),

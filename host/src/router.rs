@@ -1,6 +1,7 @@
 //! The one door: every call, from whichever side, is located, authorized, admitted and carried here, and nowhere else.
 //!
-//! Nothing on this path looks into a store or waits for a lock: it reads a snapshot that control traffic swaps.
+//! Nothing on this path looks into a store or waits for a lock, unless the call is traced: it reads a snapshot that control traffic
+//! swaps.
 
 pub(crate) mod denial;
 mod edge;
@@ -50,6 +51,8 @@ const HEAD_LEN_MAX: usize = 4 * 1024;
 
 /// What a span calls a user, who calls without a link.
 const USER: &str = "user";
+/// The callee where there is no link that says who it is.
+const NOBODY: &str = "?";
 
 /// The router of one host.
 pub(crate) struct Router {
@@ -112,9 +115,13 @@ impl Router {
                 let routes = self.routes.load();
                 let callee = routes.callee_for(&caller.party, interface);
                 let denial = Denial::no_link(&caller.party, callee, interface, link_name);
-                self.deny(caller.party.id.as_str(), "?", interface, &denial)
+                let caller = caller.party.id.as_str();
+                let error = self.deny(caller, NOBODY, interface, &denial);
+                let step = Step { caller, callee: NOBODY, interface, function, sent_to: None };
+                self.spans.refused(context, &step, &error);
+                error
             })?;
-            self.authorize(&edge, interface)?;
+            self.authorize(&edge, interface, function, context)?;
             let request = Request { head: Bytes::new(), params, body: None };
             let reply = self.carry(&edge, interface, function, request, context).await?;
             Ok(reply.result)
@@ -135,15 +142,15 @@ impl Router {
         let located = self.routes.load().edge_of_provider(head.link);
         let edge = located.filter(|edge| edge.link.source.id == *provider).ok_or_else(|| {
             let denial = Denial::no_such_number(provider, head.link);
-            self.deny(provider.as_str(), "?", &head.interface, &denial)
+            self.deny(provider.as_str(), NOBODY, &head.interface, &denial)
         })?;
-        self.authorize(&edge, &head.interface)?;
         let context = CallContext {
             id: head.id,
             deadline: Instant::now() + Duration::from_millis(head.deadline_ms.into()),
             trace: head.trace,
             depth: 0,
         };
+        self.authorize(&edge, &head.interface, &head.function, &context)?;
         self.carry(&edge, &head.interface, &head.function, request, &context).await
     }
 
@@ -170,11 +177,19 @@ impl Router {
         self.routes.load().explain(question, self.clock.now())
     }
 
-    fn authorize(&self, edge: &Edge, interface: &str) -> Result<(), CallError> {
+    fn authorize(
+        &self,
+        edge: &Edge,
+        interface: &str,
+        function: &str,
+        context: &CallContext,
+    ) -> Result<(), CallError> {
         let checked = edge.check(interface, self.clock.now());
         checked.map_err(|denial| {
-            let (caller, callee) = (edge.link.source.id.as_str(), edge.link.target.id.as_str());
-            self.deny(caller, callee, interface, &denial)
+            let step = step(edge, interface, function, None);
+            let error = self.deny(step.caller, step.callee, interface, &denial);
+            self.spans.refused(context, &step, &error);
+            error
         })
     }
 

@@ -7,16 +7,17 @@ use clap::Args;
 use wattle_core::{
     CallError, EntityId, ErrorKind, HostKey, TraceParent,
     control::{Command, Outcome, UserCall, UserReply},
+    inventory::Inventory,
 };
 
-use super::{Context, trace::Traced};
+use super::{
+    Context,
+    trace::{self, Traced},
+};
 use crate::{
     exit::Exit,
     problem::Problem,
-    session::{
-        Session,
-        entities::{host_of, party, runs, unexpected},
-    },
+    session::{Session, entities::unexpected},
 };
 
 /// Part of `--timeout` that is kept for the way there and back: what is left is the call's deadline.
@@ -69,8 +70,8 @@ pub(crate) async fn run(context: &Context, args: CallArgs) -> anyhow::Result<Exi
     match what {
         What::Http { method, path } => {
             let request = http::request(&args, method, path, deadline_ms)?;
-            let answer = call(context, &args, request).await?;
-            http::show(context, &answer, args.include)
+            let show = |answered: &Answered| http::show(context, answered, args.include);
+            call(context, &args, request, show).await
         }
         What::Function { interface, function, params } => {
             if args.data.is_some() || !args.header.is_empty() {
@@ -86,11 +87,13 @@ pub(crate) async fn run(context: &Context, args: CallArgs) -> anyhow::Result<Exi
                 deadline_ms,
                 trace: None,
             };
-            let answer = call(context, &args, call_it).await?;
-            if args.include {
-                context.output.note(&format!("host: {}", answer.host));
-            }
-            value::show(context, &answer.reply)
+            let show = |answered: &Answered| {
+                if args.include {
+                    context.output.note(&format!("host: {}", answered.host));
+                }
+                value::show(context, &answered.reply)
+            };
+            call(context, &args, call_it, show).await
         }
     }
 }
@@ -101,16 +104,29 @@ struct Answered {
     reply: UserReply,
 }
 
-async fn call(context: &Context, args: &CallArgs, mut call: UserCall) -> anyhow::Result<Answered> {
+/// Makes the call and shows its answer; then, also of a call that failed, where it went, if that is wanted.
+async fn call(
+    context: &Context,
+    args: &CallArgs,
+    mut call: UserCall,
+    show: impl FnOnce(&Answered) -> anyhow::Result<Exit>,
+) -> anyhow::Result<Exit> {
     let session = context.session().await?;
-    call.trace = args.trace.then(|| TraceParent::begin(rand::random()));
-    let answered = call_where_it_runs(&session, &call).await;
-    if let Some(parent) = call.trace {
-        // Of a call that failed, too: there one wants to know most.
-        let traced = Traced::gather(&session, parent.trace).await?;
-        context.output.note(&format!("trace {}\n{traced}", parent.trace));
+    if !args.trace {
+        return show(&call_where_it_runs(&session, &call).await?);
     }
-    answered
+    let parent = TraceParent::begin(rand::random());
+    call.trace = Some(parent);
+    // Hosts forget traces that many others follow, so who to ask is found out while the call runs.
+    let (answered, hosts) =
+        tokio::join!(call_where_it_runs(&session, &call), trace::hosts(&session));
+    let shown = answered.and_then(|answered| show(&answered));
+    let traced = async { Traced::gather(&session, hosts?, parent.trace).await };
+    match traced.await {
+        Ok(traced) => context.output.note(&format!("trace {}\n{traced}", parent.trace)),
+        Err(error) => context.output.note(&format!("trace {}: {error:#}", parent.trace)),
+    }
+    shown
 }
 
 /// On the host that is meant, or, if the actor does not run there and no other was asked for, on one where it does.
@@ -121,19 +137,24 @@ async fn call_where_it_runs(session: &Session, call: &UserCall) -> anyhow::Resul
         Err(error) => error,
     };
     if failed.kind == ErrorKind::NotFound && !session.is_for_one_host() {
-        // Who may call need not have the right to look; then what the first host said is all there is to say.
-        let inventories = session.inventories_until(|known| runs(known, &call.target));
-        let inventories = inventories.await.unwrap_or_default();
-        let party = party(&inventories, &call.target).ok();
-        let there = party.and_then(|party| host_of(&inventories, &party).cloned());
-        if let Some(there) = there.filter(|there| *there != host) {
-            return match call_on(session, &there, call).await? {
-                Ok(reply) => Ok(Answered { host: there, reply }),
+        // What others say of a host may be over; only those that answer for themselves are called. Who may call need not have the
+        // right to look: then what the first host said is all there is to say.
+        let runs = |known: &[Inventory]| running(known, &call.target).is_some();
+        let inventories = session.inventories_until(runs).await.unwrap_or_default();
+        if let Some(there) = running(&inventories, &call.target).filter(|there| **there != host) {
+            return match call_on(session, there, call).await? {
+                Ok(reply) => Ok(Answered { host: there.clone(), reply }),
                 Err(error) => Err(call_failed(error)),
             };
         }
     }
     Err(call_failed(failed))
+}
+
+/// A host that runs this actor itself.
+fn running<'a>(inventories: &'a [Inventory], id: &EntityId) -> Option<&'a HostKey> {
+    let runs = |inventory: &&Inventory| inventory.actors.iter().any(|actor| actor.id == *id);
+    inventories.iter().find(runs).map(|inventory| &inventory.host)
 }
 
 async fn call_on(

@@ -115,7 +115,7 @@ impl Session {
         (beat.issuer == host.as_str()).then(|| beat.body.clone())
     }
 
-    fn nobody(&self) -> anyhow::Error {
+    pub(crate) fn nobody(&self) -> anyhow::Error {
         let what = format!("no host answers on lattice {}", self.lattice.name());
         Problem::new(Exit::Unreachable, what).next("wattle up -d").into()
     }

@@ -122,7 +122,9 @@ impl Router {
         context: &CallContext,
     ) -> Result<Reply, CallError> {
         if edge.elsewhere.is_empty() {
-            return Err(nowhere(edge));
+            let error = nowhere(edge);
+            self.spans.refused(context, &step(edge, interface, function, None), &error);
+            return Err(error);
         }
         let Some(sessions) = self.elsewhere.sessions() else {
             return Err(CallError::new(ErrorKind::Unavailable, "this host leaves the lattice"));
@@ -207,13 +209,13 @@ impl Router {
             let (caller, callee) = (edge.link.source.id.as_str(), edge.link.target.id.as_str());
             return Err(self.deny(caller, callee, &head.interface, &denial));
         }
-        self.authorize(&edge, &head.interface)?;
         let context = CallContext {
             id: head.id,
             deadline: Instant::now() + Duration::from_millis(head.deadline_ms.into()),
             trace: head.trace,
             depth: head.depth,
         };
+        self.authorize(&edge, &head.interface, &head.function, &context)?;
         self.carry_here(&edge, &head.interface, &head.function, request, &context).await
     }
 }

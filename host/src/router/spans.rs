@@ -1,6 +1,8 @@
-//! What this host keeps of the calls that somebody wants to trace: the newest spans, in memory. Other calls cost one comparison.
+//! What this host keeps of the calls that somebody wants to trace: the newest spans, in memory. Other calls cost one comparison
+//! per hop; these take a lock that all lanes share.
 
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     sync::Arc,
     time::{Instant, SystemTime, UNIX_EPOCH},
@@ -9,19 +11,19 @@ use std::{
 use parking_lot::Mutex;
 use wattle_core::{CallError, ErrorKind, HostKey, Span, SpanId, TraceId};
 
-use crate::actors::CallContext;
+use crate::{actors::CallContext, logbook::printable};
 
 /// Spans of all traces; the oldest go first.
 const SPANS_MAX: usize = 4_096;
-/// Spans of one trace that are told, the newest: an answer travels in one message.
-const TOLD_MAX: usize = 1_000;
-/// The most characters of a function's name, which the caller chose.
+/// Spans of one trace that are told, the newest: an answer travels in one message, and a span may have more than 1,200 bytes.
+const TOLD_MAX: usize = 400;
+/// The most bytes of a function's name, which the caller chose.
 const FUNCTION_LEN_MAX: usize = 200;
 
 /// The spans that one host keeps.
 pub(crate) struct SpanBook {
     host: HostKey,
-    kept: Mutex<VecDeque<(TraceId, Span)>>,
+    kept: Mutex<VecDeque<(TraceId, Arc<Span>)>>,
 }
 
 /// Who calls whom, for a span.
@@ -41,6 +43,8 @@ struct Open {
     book: Arc<SpanBook>,
     trace: TraceId,
     began: Instant,
+    deadline: Instant,
+    is_closed: bool,
     span: Span,
 }
 
@@ -52,11 +56,12 @@ impl SpanBook {
 
     /// What is kept of a trace, oldest first.
     pub(crate) fn of(&self, trace: TraceId) -> Vec<Span> {
-        let kept = self.kept.lock();
-        let newest = kept.iter().rev().filter(|(of, _)| *of == trace).take(TOLD_MAX);
-        let mut spans: Vec<Span> = newest.map(|(_, span)| span.clone()).collect();
-        spans.reverse();
-        spans
+        let newest: Vec<Arc<Span>> = {
+            let kept = self.kept.lock();
+            let newest = kept.iter().rev().filter(|(of, _)| *of == trace).take(TOLD_MAX);
+            newest.map(|(_, span)| span.clone()).collect()
+        };
+        newest.iter().rev().map(|span| Span::clone(span)).collect()
     }
 
     pub(super) fn open(self: &Arc<Self>, context: &CallContext, step: &Step<'_>) -> OpenSpan {
@@ -70,15 +75,15 @@ impl SpanBook {
                 caller: step.caller.to_owned(),
                 callee: step.callee.to_owned(),
                 interface: step.interface.to_owned(),
-                function: step.function.chars().take(FUNCTION_LEN_MAX).collect(),
+                function: printable(step.function.to_owned(), FUNCTION_LEN_MAX),
                 host: self.host.clone(),
                 sent_to: step.sent_to.cloned(),
                 began_us: since_1970.as_micros().try_into().unwrap_or(u64::MAX),
                 took_us: 0,
-                error: Some(ErrorKind::Cancelled),
+                error: None,
             };
-            let (book, trace) = (Arc::clone(self), parent.trace);
-            Box::new(Open { book, trace, began: Instant::now(), span })
+            let (book, trace, deadline) = (Arc::clone(self), parent.trace, context.deadline);
+            Box::new(Open { book, trace, began: Instant::now(), deadline, is_closed: false, span })
         }))
     }
 
@@ -87,19 +92,29 @@ impl SpanBook {
         if kept.len() >= SPANS_MAX {
             kept.pop_front();
         }
-        kept.push_back((trace, span));
+        kept.push_back((trace, Arc::new(span)));
+    }
+
+    /// A call that got no further.
+    pub(super) fn refused(
+        self: &Arc<Self>,
+        context: &CallContext,
+        step: &Step<'_>,
+        error: &CallError,
+    ) {
+        self.open(context, step).close(Some(error));
     }
 }
 
 impl OpenSpan {
     /// What the call carries on: whatever it calls is a step within this one.
-    pub(super) fn context(&self, context: &CallContext) -> CallContext {
+    pub(super) fn context<'a>(&self, context: &'a CallContext) -> Cow<'a, CallContext> {
         match &self.0 {
-            None => context.clone(),
-            Some(open) => CallContext {
-                trace: context.trace.map(|parent| parent.with_span(open.span.span)),
-                ..context.clone()
-            },
+            None => Cow::Borrowed(context),
+            Some(open) => {
+                let trace = context.trace.map(|parent| parent.with_span(open.span.span));
+                Cow::Owned(CallContext { trace, ..context.clone() })
+            }
         }
     }
 
@@ -107,6 +122,7 @@ impl OpenSpan {
     pub(super) fn close(mut self, error: Option<&CallError>) {
         if let Some(open) = &mut self.0 {
             open.span.error = error.map(|error| error.kind);
+            open.is_closed = true;
         }
     }
 }
@@ -114,6 +130,11 @@ impl OpenSpan {
 impl Drop for Open {
     fn drop(&mut self) {
         let mut span = self.span.clone();
+        if !self.is_closed {
+            let is_late = Instant::now() >= self.deadline;
+            let kind = if is_late { ErrorKind::DeadlineExceeded } else { ErrorKind::Cancelled };
+            span.error = Some(kind);
+        }
         span.took_us = self.began.elapsed().as_micros().try_into().unwrap_or(u64::MAX);
         self.book.keep(self.trace, span);
     }
@@ -121,6 +142,8 @@ impl Drop for Open {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use wattle_core::{CallId, TraceParent};
 
     use super::*;
@@ -128,7 +151,8 @@ mod tests {
     const KEY: &str = "NABACYGBUVC3WIF5P7SWR3WW6ZGBPHQHXPZAUGTDTWHG5SNWVZYYQUUV";
 
     fn context(trace: Option<TraceParent>) -> CallContext {
-        CallContext { id: CallId::from_bytes([1; 16]), deadline: Instant::now(), trace, depth: 0 }
+        let deadline = Instant::now() + Duration::from_secs(60);
+        CallContext { id: CallId::from_bytes([1; 16]), deadline, trace, depth: 0 }
     }
 
     fn step(function: &str) -> Step<'_> {
@@ -157,13 +181,19 @@ mod tests {
         let inner = span.context(&outer);
         book.open(&inner, &step("g")).close(Some(&CallError::new(ErrorKind::Denied, "no")));
         drop(book.open(&inner, &step("h")));
+        let late = CallContext { deadline: Instant::now(), ..inner.clone().into_owned() };
+        drop(book.open(&late, &step("late\n")));
         span.close(None);
         let spans = book.of(sampled.trace);
         let told: Vec<_> = spans.iter().map(|span| (&*span.function, span.error)).collect();
-        let expected =
-            [("g", Some(ErrorKind::Denied)), ("h", Some(ErrorKind::Cancelled)), ("f", None)];
+        let expected = [
+            ("g", Some(ErrorKind::Denied)),
+            ("h", Some(ErrorKind::Cancelled)),
+            ("late\\n", Some(ErrorKind::DeadlineExceeded)),
+            ("f", None),
+        ];
         assert_eq!(told, expected);
-        assert_eq!((spans[0].parent, spans[2].parent), (spans[2].span, sampled.span));
+        assert_eq!((spans[0].parent, spans[3].parent), (spans[3].span, sampled.span));
     }
 
     #[test]

@@ -11,7 +11,7 @@ pub(crate) enum Tracing {
     Off,
     /// Those whose client says so in `traceparent` (W3C Trace Context).
     Accept,
-    /// All. A trace that begins here is called as its request is.
+    /// All, each as a trace that begins here and is called as its request is, whatever a client asks for.
     Always,
 }
 
@@ -27,16 +27,10 @@ impl Tracing {
 
     /// The trace of a request, whose client may have given a `traceparent`; one that is malformed is none (the standard's 4.3).
     pub(crate) fn parent(self, given: Option<&HeaderValue>, id: CallId) -> Option<TraceParent> {
-        if self == Self::Off {
-            return None;
-        }
-        let given: Option<TraceParent> = given.and_then(|value| value.to_str().ok()?.parse().ok());
         match self {
-            Self::Always => {
-                let sampled = given.filter(|parent| parent.is_sampled());
-                sampled.or_else(|| Some(TraceParent::of_call(id)))
-            }
-            Self::Accept | Self::Off => given,
+            Self::Off => None,
+            Self::Accept => given?.to_str().ok()?.parse().ok(),
+            Self::Always => Some(TraceParent::of_call(id)),
         }
     }
 }
@@ -60,9 +54,8 @@ mod tests {
         assert_eq!(said(Tracing::Off, &given), None);
         assert_eq!(said(Tracing::Accept, &given).as_deref(), Some(sampled));
         assert_eq!(said(Tracing::Accept, &malformed), None);
-        assert_eq!(said(Tracing::Always, &given).as_deref(), Some(sampled));
-        assert_eq!(said(Tracing::Always, &malformed), Some(own.clone()));
-        assert_eq!(said(Tracing::Always, &unsampled), Some(own));
+        assert_eq!(said(Tracing::Accept, &unsampled).as_deref(), unsampled.to_str().ok());
+        assert_eq!(said(Tracing::Always, &given), Some(own));
         assert_eq!(Tracing::Accept.parent(None, id), None);
     }
 }

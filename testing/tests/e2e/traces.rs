@@ -104,6 +104,12 @@ async fn a_trace_says_which_call_went_where() {
     assert_eq!(hops(&lattice, id).await, BTreeSet::from(expected));
 }
 
+/// The trace that `wattle call --trace` names.
+fn trace_of(stderr: &str) -> String {
+    let named = stderr.lines().find_map(|line| line.strip_prefix("trace "));
+    named.unwrap_or_else(|| panic!("no trace in {stderr}")).to_owned()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn actors_on_one_host_and_on_two_call_each_other_and_the_trace_says_so() {
     let lattice = Lattice::start().await;
@@ -126,7 +132,12 @@ async fn actors_on_one_host_and_on_two_call_each_other_and_the_trace_says_so() {
     local.naming(&["shop -> price-list", "(local)"]);
     // What fails is traced, too.
     lattice.wattle(&["link", "del", "shop", "price-list", "example:shop"]).await.ok();
-    lattice.wattle(&call).await.code(1).naming(&["user -> shop", "wattle link put shop"]);
+    let failed = lattice.wattle(&call).await.code(1);
+    let (home, trace) = (lattice.home(), trace_of(&failed.stderr));
+    failed.naming(&["user -> shop", "shop -> ?", "wattle link put shop"]);
+    let denied = Hop { error: Some("denied".to_owned()), ..hop(["shop", "?"], &home, None) };
+    assert!(hops(&lattice, &trace).await.contains(&denied));
+    lattice.wattle(&["trace", &trace, "--host", "second"]).await.code(4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,5 +164,5 @@ async fn strangers_decide_what_is_traced_only_where_a_link_lets_them() {
     assert_eq!(response.status, 200);
     let told = hops(&lattice, TRACE).await;
     assert_eq!(told, BTreeSet::from([hop(["http-server", "open"], &lattice.home(), None)]));
-    lattice.wattle(&["trace", "no-trace"]).await.code(2).naming(&["32 hex digits"]);
+    lattice.wattle(&["trace", "no-trace"]).await.code(2).naming(&["32 lower-case hex digits"]);
 }

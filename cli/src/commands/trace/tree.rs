@@ -12,6 +12,8 @@ use crate::output::{Table, wrap_key};
 
 /// Rows are indented so far at most.
 const INDENTS_MAX: usize = 32;
+/// Characters of a name.
+const CELL_LEN_MAX: usize = 200;
 
 impl fmt::Display for Traced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,8 +60,9 @@ impl<'a> Tree<'a> {
             self.shown.extend(other_end);
             let there = other_end.map(|index| &self.traced.spans[index]);
             self.table.row(self.traced.row(span, there, depth));
-            let steps = self.steps.get(&there.unwrap_or(span).span);
-            left.extend(steps.into_iter().flatten().rev().map(|step| (*step, depth + 1)));
+            // Taken out: a host may give many spans one id, and what belongs to it is shown once.
+            let steps = self.steps.remove(&there.unwrap_or(span).span).unwrap_or_default();
+            left.extend(steps.into_iter().rev().map(|step| (step, depth + 1)));
         }
     }
 
@@ -78,8 +81,13 @@ impl Traced {
     fn row(&self, span: &Span, there: Option<&Span>, depth: usize) -> [String; 5] {
         let time = milliseconds(span.took_us);
         [
-            format!("{}{} -> {}", "  ".repeat(depth.min(INDENTS_MAX)), span.caller, span.callee),
-            format!("{}.{}", span.interface, span.function),
+            format!(
+                "{}{} -> {}",
+                "  ".repeat(depth.min(INDENTS_MAX)),
+                cell(&span.caller),
+                cell(&span.callee)
+            ),
+            format!("{}.{}", cell(&span.interface), cell(&span.function)),
             match &span.sent_to {
                 None => format!("{} (local)", self.name(&span.host)),
                 Some(to) => format!("{} -> {} (remote)", self.name(&span.host), self.name(to)),
@@ -87,13 +95,29 @@ impl Traced {
             there.map_or(time.clone(), |there| {
                 format!("{time} (there {})", milliseconds(there.took_us))
             }),
-            span.error.map_or("ok", |error| error.as_str()).to_owned(),
+            ended(span, there),
         ]
     }
 
     fn name(&self, host: &HostKey) -> String {
         self.names.get(host).cloned().unwrap_or_else(|| wrap_key(host.as_str()))
     }
+}
+
+/// How the call ended, as its caller's host saw it, and the other one if that saw it otherwise.
+fn ended(span: &Span, there: Option<&Span>) -> String {
+    let word = |span: &Span| span.error.map_or("ok", |error| error.as_str());
+    match there {
+        Some(there) if there.error != span.error => {
+            format!("{} (there {})", word(span), word(there))
+        }
+        _ => word(span).to_owned(),
+    }
+}
+
+/// What a host says, as far as it fits on a line.
+fn cell(text: &str) -> String {
+    text.chars().take(CELL_LEN_MAX).map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 fn milliseconds(us: u64) -> String {
@@ -135,14 +159,16 @@ mod tests {
             span(4, 3, ["counter", "kv"], B, Some(A)),
             span(5, 3, ["counter", "log"], B, None),
         ];
+        spans[1].error = Some(ErrorKind::Failed);
         spans[2].error = Some(ErrorKind::Unavailable);
+        spans[3].function = "f\n".to_owned();
         let key = spans[0].host.clone();
         let traced = Traced { spans, names: HashMap::from([(key, "a".to_owned())]) };
         let expected = "\
 CALL              FUNCTION  HOST                         TIME                     ENDED
-http -> counter   x:y/z.f   a -> NBBACYGBUVC3… (remote)  2.01 ms (there 3.01 ms)  ok
+http -> counter   x:y/z.f   a -> NBBACYGBUVC3… (remote)  2.01 ms (there 3.01 ms)  ok (there failed)
   counter -> kv   x:y/z.f   NBBACYGBUVC3… -> a (remote)  4.02 ms                  unavailable
-  counter -> log  x:y/z.f   NBBACYGBUVC3… (local)        5.02 ms                  ok
+  counter -> log  x:y/z.f?  NBBACYGBUVC3… (local)        5.02 ms                  ok
 ";
         assert_eq!(traced.to_string(), expected);
     }
@@ -157,6 +183,8 @@ http -> counter   x:y/z.f   a -> NBBACYGBUVC3… (remote)  2.01 ms (there 3.01 m
         assert_eq!(rows(ring.to_vec()), 2);
         let same = span(2, 2, ["a", "b"], A, Some(A));
         assert_eq!(rows(vec![same; 3]), 2, "the ends of one call are one row");
+        let alike = |count| rows(vec![span(2, 2, ["a", "b"], A, None); count]);
+        assert_eq!(alike(20_000), 20_000, "and in a time that does not grow with the square");
         let chain = (2..2_000).map(|number| span(number, number - 1, ["a", "b"], A, None));
         assert_eq!(rows(chain.collect()), 1_998);
     }
