@@ -36,7 +36,7 @@ pub(super) struct Step<'a> {
     pub(super) sent_to: Option<&'a HostKey>,
 }
 
-/// A span of a call under way, where the call is traced. Dropped before it is closed, the call was cancelled.
+/// A span of a call under way, where the call is traced. Dropped before it is closed, the call was cancelled, or ended by its deadline.
 pub(super) struct OpenSpan(Option<Box<Open>>);
 
 struct Open {
