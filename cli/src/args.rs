@@ -5,15 +5,15 @@ pub(crate) mod value;
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
-use wattle_core::{LatticeName, Name};
+use wattle_core::{LatticeName, Name, quantity};
 
 use crate::{
     commands::{
-        build::BuildArgs, call::CallArgs, claims::ClaimsCommand, config::ConfigCommand,
-        doctor::DoctorArgs, down::DownArgs, drain::DrainArgs, get::GetCommand, host::HostArgs,
-        inspect::InspectArgs, keys::KeysCommand, link::LinkCommand, logs::LogsArgs,
-        nats::NatsCommand, scale::ScaleCommand, start::StartCommand, stop::StopCommand,
-        trace::TraceArgs, up::UpArgs, why::WhyArgs,
+        app::AppCommand, build::BuildArgs, call::CallArgs, claims::ClaimsCommand,
+        config::ConfigCommand, doctor::DoctorArgs, down::DownArgs, drain::DrainArgs,
+        get::GetCommand, host::HostArgs, inspect::InspectArgs, keys::KeysCommand,
+        link::LinkCommand, logs::LogsArgs, nats::NatsCommand, scale::ScaleCommand,
+        start::StartCommand, stop::StopCommand, trace::TraceArgs, up::UpArgs, why::WhyArgs,
     },
     exit,
     output::Format,
@@ -101,7 +101,7 @@ pub(crate) struct Global {
     )]
     pub(crate) output: Format,
     /// How long to wait for the answer: 500ms, 30s, 2m
-    #[arg(long, global = true, default_value = "30s", value_name = "TIME", value_parser = value::duration)]
+    #[arg(long, global = true, default_value = "30s", value_name = "TIME", value_parser = quantity::duration)]
     pub(crate) timeout: Duration,
     /// No progress and no notes on stderr
     #[arg(short, long, global = true)]
@@ -129,6 +129,8 @@ pub(crate) enum Command {
     Call(CallArgs),
     Why(WhyArgs),
     Trace(TraceArgs),
+    #[command(subcommand)]
+    App(AppCommand),
     Logs(LogsArgs),
     Inspect(InspectArgs),
     #[command(subcommand)]

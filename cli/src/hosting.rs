@@ -15,7 +15,7 @@ use std::{
 use anyhow::Context as _;
 use clap::Args;
 use tracing::info;
-use wattle_core::{HostKey, Name};
+use wattle_core::{HostKey, Name, quantity};
 use wattle_host::{DataDir, DataDirError, Host, HostConfig, LogBook};
 
 use crate::{
@@ -52,7 +52,7 @@ pub(crate) struct HostOptions {
     #[arg(long, value_name = "FOLDER", env = "WATTLE_SECRETS_DIR", hide_env_values = true)]
     pub(crate) secrets_dir: Option<PathBuf>,
     /// How long calls under way may take when the host stops
-    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = value::duration)]
+    #[arg(long, default_value = "10s", value_name = "TIME", value_parser = quantity::duration)]
     pub(crate) grace: Duration,
     /// Threads that carry calls [default: one per core]
     #[arg(long)]

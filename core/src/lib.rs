@@ -15,6 +15,7 @@ pub mod key;
 pub mod link;
 pub mod name;
 pub mod provider;
+pub mod quantity;
 pub mod session;
 pub mod subject;
 pub mod trace;

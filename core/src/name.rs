@@ -25,6 +25,17 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name that is meant by one with capital letters, `_`, `.` or spaces, which wasmCloud's may have.
+    pub fn spelled(text: &str) -> Result<Self, NameError> {
+        let letter = |letter: char| match letter {
+            '_' | '.' | ' ' => '-',
+            letter => letter.to_ascii_lowercase(),
+        };
+        // More letters than a name has are not worth spelling.
+        let spelled: String = text.chars().take(NAME_LEN_MAX + 1).map(letter).collect();
+        spelled.parse().map_err(|_| NameError(shortened(text)))
+    }
 }
 
 impl FromStr for Name {
@@ -77,6 +88,16 @@ mod tests {
         }
         for bad in ["", "A", "a.b", "a/b", "ä", "a b", &"x".repeat(64)] {
             assert!(bad.parse::<Name>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_wasmclouds_is_spelled_as_ours() {
+        for (theirs, ours) in [("My_Link.v2", "my-link-v2"), ("a b", "a-b"), ("same", "same")] {
+            assert_eq!(Name::spelled(theirs).expect(theirs).as_str(), ours);
+        }
+        for bad in ["", "a/b", "ä", &"X".repeat(64)] {
+            assert_eq!(Name::spelled(bad), Err(NameError(bad.to_owned())));
         }
     }
 

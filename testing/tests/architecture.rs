@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 
 /// Each of our crates, and those of ours that it may import. `testing` may import anything, `xtask` nothing.
-const MAY_IMPORT: [(&str, &[&str]); 12] = [
+const MAY_IMPORT: [(&str, &[&str]); 13] = [
     ("core", &[]),
     ("claims", &["core"]),
     ("wire", &["core"]),
@@ -21,11 +21,12 @@ const MAY_IMPORT: [(&str, &[&str]); 12] = [
     ("http-server", &["core", "sdk", "http"]),
     ("keyvalue-embedded", &["core", "sdk", "keyvalue"]),
     ("keyvalue-redis", &["core", "sdk", "keyvalue"]),
-    ("cli", &["core", "claims", "lattice", "host", "http", "keyvalue"]),
+    ("wadm", &["core", "claims", "lattice"]),
+    ("cli", &["core", "claims", "lattice", "host", "http", "keyvalue", "wadm"]),
 ];
 
 /// External crates, and the only crates of ours that may import them (`testing` measures and checks, so it may, too).
-const LIVES_IN: [(&str, &[&str]); 11] = [
+const LIVES_IN: [(&str, &[&str]); 12] = [
     ("async-nats", &["lattice"]),
     ("jsonwebtoken", &["claims"]),
     ("nkeys", &["claims"]),
@@ -37,6 +38,7 @@ const LIVES_IN: [(&str, &[&str]); 11] = [
     ("redb", &["keyvalue-embedded"]),
     ("redis", &["keyvalue-redis"]),
     ("tar", &["claims"]),
+    ("granit-parser", &["wadm"]),
 ];
 
 /// Crates whose default features are known to be more than we need.

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
-use wattle_core::Name;
+use wattle_core::{Name, quantity};
 
 use super::Context;
 use crate::{
-    args::value,
     exit::Exit,
     hosting::server,
     output::Output,
@@ -35,7 +34,7 @@ pub(crate) struct DownArgs {
     /// Only the host of this name
     name: Option<Name>,
     /// How long calls under way may take; the host must have been started with at least this
-    #[arg(long, default_value = "30s", value_parser = value::duration)]
+    #[arg(long, default_value = "30s", value_parser = quantity::duration)]
     grace: Duration,
 }
 

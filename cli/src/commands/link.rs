@@ -9,6 +9,7 @@ use wattle_core::{
     control::{Command, Outcome},
     inventory::{Inventory, LinkStatus},
     link::{LinkConfig, LinkKey},
+    quantity,
 };
 
 use super::Context;
@@ -77,7 +78,7 @@ pub(crate) struct PutArgs {
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     locality: LocalityArg,
     /// The link ends after this time: 1h, 7d [default: it does not end]
-    #[arg(long, value_name = "TIME", value_parser = value::duration)]
+    #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
     expires_in: Option<Duration>,
     /// Take passwords in plain settings
     #[arg(long)]

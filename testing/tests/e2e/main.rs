@@ -1,5 +1,6 @@
 //! What Wattle promises, shown on real processes: each test has a lattice of its own in a temporary folder.
 
+mod applications;
 mod bridge;
 mod chaos;
 mod commands;

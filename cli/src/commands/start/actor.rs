@@ -6,11 +6,11 @@ use clap::Args;
 use wattle_core::{
     EntityId, Name,
     control::{ActorLimits, Command, Scale, StartActor},
+    quantity,
 };
 
 use super::{file_of, upload};
 use crate::{
-    args::value,
     commands::Context,
     exit::Exit,
     problem::Problem,
@@ -38,13 +38,13 @@ pub(crate) struct ActorArgs {
     #[arg(long, value_name = "CONFIG")]
     config: Vec<Name>,
     /// Linear memory of one instance: 64MiB [default and most: the host's]
-    #[arg(long, value_name = "SIZE", value_parser = value::bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = quantity::bytes)]
     memory: Option<u64>,
     /// Calls that may wait for an instance; beyond it they are refused as overloaded
     #[arg(long, value_name = "CALLS")]
     queue: Option<u32>,
     /// The longest a call may take to the head of its response: 5s
-    #[arg(long, value_name = "TIME", value_parser = value::duration)]
+    #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
     deadline: Option<Duration>,
 }
 

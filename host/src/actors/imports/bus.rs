@@ -42,7 +42,7 @@ impl Instance {
         name: &str,
         interfaces: Vec<Resource<TargetInterface>>,
     ) -> wasmtime::Result<Result<(), String>> {
-        let chosen: Result<LinkName, _> = name.parse();
+        let chosen = LinkName::spelled(name); // as the manifest that names the link is read
         for interface in interfaces {
             let TargetInterface(interface) = self.table.delete(interface)?;
             let Ok(name) = &chosen else { continue };

@@ -1,0 +1,143 @@
+//! `wattle app validate`: what is wrong with a manifest, and what of it is not honoured.
+
+use std::{
+    io::{self, Read},
+    path::PathBuf,
+};
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use clap::Args;
+use serde_json::json;
+use wattle_wadm::manifest::{self, Finding, Place, Reading, Severity};
+
+use crate::{commands::Context, exit::Exit, problem::Problem};
+
+/// Check a manifest, without a lattice
+///
+/// Says everything that is wrong and everything that is not honoured, with its place. Exits with 0 if the application could be
+/// deployed, with or without warnings, and with 1 if not.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  wattle app validate wadm.yaml
+  wattle app validate - < wadm.yaml
+  wattle app validate wadm.yaml -o json")]
+pub(crate) struct ValidateArgs {
+    /// The manifest, or - for stdin
+    file: PathBuf,
+}
+
+pub(super) fn run(context: &Context, args: &ValidateArgs) -> anyhow::Result<Exit> {
+    let is_stdin = args.file.as_os_str() == "-";
+    let name = if is_stdin { "stdin".to_owned() } else { args.file.display().to_string() };
+    let text = read(args).map_err(|error| not_read(&name, &error))?;
+    let reading = manifest::read(&text);
+    let valid = reading.manifest.is_some();
+    let Reading { findings, unsaid, .. } = &reading;
+    let answer = json!({"file": name, "valid": valid, "findings": findings, "unsaid": unsaid});
+    context.output.answer(&answer, || as_text(&name, &text, &reading));
+    Ok(if valid { Exit::Ok } else { Exit::Failed })
+}
+
+fn read(args: &ValidateArgs) -> io::Result<String> {
+    let limit = manifest::TEXT_LEN_MAX as u64 + 1; // one byte more shows that it is exceeded
+    let mut bytes = Vec::new();
+    if args.file.as_os_str() == "-" {
+        io::stdin().lock().take(limit).read_to_end(&mut bytes)?;
+    } else {
+        std::fs::File::open(&args.file)?.take(limit).read_to_end(&mut bytes)?;
+    }
+    if bytes.len() > manifest::TEXT_LEN_MAX {
+        let what = format!("a manifest has at most {} bytes", manifest::TEXT_LEN_MAX);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let what =
+            format!("this is not text: no UTF-8 at byte {}", error.utf8_error().valid_up_to());
+        io::Error::new(io::ErrorKind::InvalidData, what)
+    })
+}
+
+fn not_read(name: &str, error: &io::Error) -> Problem {
+    let exit = match error.kind() {
+        io::ErrorKind::NotFound => Exit::NotFound,
+        _ => Exit::Failed,
+    };
+    Problem::new(exit, format!("{name}: {error}"))
+}
+
+fn as_text(name: &str, text: &str, reading: &Reading) -> String {
+    let Reading { findings, unsaid, .. } = reading;
+    let shown: Vec<String> = findings.iter().map(|finding| shown(name, text, finding)).collect();
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let said = match (errors, warnings) {
+        (0, 0) => None,
+        (0, warnings) => Some(several(warnings, "warning")),
+        (errors, 0) => Some(several(errors, "error")),
+        (errors, warnings) => {
+            Some(format!("{} and {}", several(errors, "error"), several(warnings, "warning")))
+        }
+    };
+    let more = if *unsaid > 0 { format!(", and {unsaid} more") } else { String::new() };
+    let sum = match (&reading.manifest, said) {
+        (Some(_), None) => "valid".to_owned(),
+        (Some(_), Some(said)) => format!("valid, with {said}"),
+        (None, said) => format!("not valid: {}", said.unwrap_or_default()),
+    };
+    format!("{}{name}: {sum}{more}\n", shown.concat())
+}
+
+fn several(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A finding above the line that it is about.
+fn shown(name: &str, text: &str, finding: &Finding) -> String {
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let title = level.primary_title(finding.message.as_str());
+    let Place { line, bytes, .. } = &finding.place;
+    let mut group = if *line == 0 {
+        Group::with_title(title)
+    } else {
+        // Only the line that is meant: to lay out a text is work for each of its bytes.
+        let start = text[..bytes.start].rfind('\n').map_or(0, |end| end + 1);
+        let shown = text[start..].lines().next().unwrap_or_default();
+        let at = AnnotationKind::Primary.span(bytes.start - start..bytes.end - start);
+        title.element(Snippet::source(shown).line_start(*line).path(name).annotation(at))
+    };
+    if let Some(help) = &finding.help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    format!("{}\n\n", Renderer::plain().render(&[group]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_stands_at_its_line() {
+        let text = "apiVersion: core.oam.dev/v1beta1\nkind: Pod\nmetadata: {name: shop}\n";
+        let expected = "\
+error: a manifest needs spec
+ --> shop.yaml:1:1
+  |
+1 | apiVersion: core.oam.dev/v1beta1
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+error: kind has to be Application
+ --> shop.yaml:2:7
+  |
+2 | kind: Pod
+  |       ^^^
+
+shop.yaml: not valid: 2 errors
+";
+        assert_eq!(as_text("shop.yaml", text, &manifest::read(text)), expected);
+        let empty = as_text("a", "", &manifest::read(""));
+        assert_eq!(empty, "error: the manifest is empty\n\na: not valid: 1 error\n");
+    }
+}

@@ -1,0 +1,5 @@
+//! Declared applications: a manifest says what should run where.
+//!
+//! Nothing here performs I/O.
+
+pub mod manifest;

@@ -1,0 +1,242 @@
+//! Manifests: OAM applications (`core.oam.dev/v1beta1`) as wasmCloud's users have them, and what Wattle adds as optional fields.
+//!
+//! A manifest is read whole, whatever is wrong with it: everything that is not honoured is a finding with its place.
+
+mod check;
+mod component;
+mod finding;
+mod images;
+mod node;
+mod reader;
+#[expect(dead_code, reason = "of these types only the schema is used")]
+mod schema;
+mod traits;
+
+use std::collections::BTreeMap;
+
+use wattle_core::{
+    Interface, LinkName, Locality, Name,
+    control::ActorLimits,
+    link::{ConfigValue, Constraints},
+};
+
+use self::{component::Old, node::Node, reader::Reader};
+pub use self::{
+    finding::{Finding, Severity},
+    images::{Image, Shipped},
+    node::{Place, Placed, TEXT_LEN_MAX},
+    schema::schema,
+};
+
+const API_VERSION: &str = "core.oam.dev/v1beta1";
+const KIND: &str = "Application";
+
+/// The annotation by which an application lets others use what it runs, as wasmCloud's users write it.
+const SHARED: &str = "experimental.wasmcloud.dev/shared";
+
+/// An application as its manifest declares it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// The application's name.
+    pub name: Name,
+    /// The annotation `version`, where there is one.
+    pub version: Option<String>,
+    /// All annotations, as they stand there.
+    pub annotations: BTreeMap<String, String>,
+    /// All labels.
+    pub labels: BTreeMap<String, String>,
+    /// Whether other applications may refer to its components.
+    pub shared: bool,
+    /// What it consists of.
+    pub components: Vec<Component>,
+}
+
+/// An actor or a provider of an application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Component {
+    /// Its name within the application; it runs as `application/name`.
+    pub name: Name,
+    /// Whether it is an actor or a provider.
+    pub kind: Kind,
+    /// What runs.
+    pub source: Source,
+    /// The id that it had under wasmCloud: an alias for its name.
+    pub alias: Option<Placed<Name>>,
+    /// Its settings.
+    pub config: Vec<Config>,
+    /// An actor's limits, where they are not to be the host's.
+    pub limits: ActorLimits,
+    /// How many run where.
+    pub scaler: Scaler,
+    /// Whom it calls.
+    pub links: Vec<Link>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// What a component is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `component`, or in older manifests `actor`.
+    Actor,
+    /// `capability`.
+    Provider,
+}
+
+/// Where a component comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// An artifact.
+    Image(Image),
+    /// What another application shares.
+    Shared {
+        /// That application.
+        application: Name,
+        /// Its component.
+        component: Name,
+    },
+}
+
+/// Settings by name; each stands where its name does.
+pub type Properties = BTreeMap<String, Placed<ConfigValue>>;
+
+/// Settings: a config record of the lattice, or one that the manifest gives itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Its name.
+    pub name: Name,
+    /// The settings; `None` where the lattice has the record already.
+    pub properties: Option<Properties>,
+}
+
+/// How many run where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scaler {
+    /// So many in all, spread over hosts.
+    Spread {
+        /// Calls at once, over all hosts; of a provider, processes.
+        instances: u16,
+        /// How they are spread; empty is over all hosts.
+        spread: Vec<Spread>,
+    },
+    /// So many on each host that matches.
+    Daemon {
+        /// On each.
+        instances: u16,
+        /// Which hosts; empty is all.
+        spread: Vec<Spread>,
+    },
+}
+
+/// A share of a scaler's instances, and the hosts that it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spread {
+    /// Its name.
+    pub name: String,
+    /// Labels that a host needs to have.
+    pub requirements: BTreeMap<String, String>,
+    /// Its share in proportion to the others'.
+    pub weight: u32,
+}
+
+/// A link from the component at which it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The component that calls.
+    pub source: Name,
+    /// The component that is called.
+    pub target: Placed<Name>,
+    /// Interfaces of one package.
+    pub interfaces: Vec<Placed<Interface>>,
+    /// Which of the caller's links on these interfaces this is.
+    pub name: LinkName,
+    /// Settings of the caller's side.
+    pub source_config: Vec<Config>,
+    /// Settings of the callee's side.
+    pub target_config: Vec<Config>,
+    /// Where the callee may run.
+    pub locality: Locality,
+    /// What the callee holds the caller to.
+    pub constraints: Constraints,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// What reading a manifest gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// The application, if there is no error.
+    pub manifest: Option<Manifest>,
+    /// What is to be said, from top to bottom.
+    pub findings: Vec<Finding>,
+    /// How much more there would be to say.
+    pub unsaid: usize,
+}
+
+/// Reads a manifest.
+pub fn read(text: &str) -> Reading {
+    let mut reader = Reader::default();
+    let manifest = match node::parse(text) {
+        Ok(root) => application(&mut reader, &root),
+        Err(finding) => {
+            reader.findings.push(finding);
+            None
+        }
+    };
+    let manifest = manifest.filter(|_| !reader.findings.failed());
+    let (findings, unsaid) = reader.findings.finish();
+    Reading { manifest, findings, unsaid }
+}
+
+fn application(reader: &mut Reader, root: &Node) -> Option<Manifest> {
+    let mut fields = reader.fields(root, "a manifest")?;
+    for (name, expected) in [("apiVersion", API_VERSION), ("kind", KIND)] {
+        let Some(node) = fields.need(reader, name) else { continue };
+        if reader.text(node).is_some_and(|text| text != expected) {
+            reader.error(node, format!("{name} has to be {expected}"));
+        }
+    }
+    let metadata = fields.need(reader, "metadata");
+    let spec = fields.need(reader, "spec");
+    fields.finish(reader);
+    let metadata = metadata.and_then(|node| reader.fields(node, "metadata"));
+    let spec = spec.and_then(|node| reader.fields(node, "spec"));
+
+    let (mut name, mut annotations, mut labels) = (None, BTreeMap::new(), BTreeMap::new());
+    if let Some(mut metadata) = metadata {
+        name = metadata.need(reader, "name").and_then(|node| reader.name(node));
+        annotations = metadata.take("annotations").map_or_else(BTreeMap::new, |n| reader.texts(n));
+        labels = metadata.take("labels").map_or_else(BTreeMap::new, |n| reader.texts(n));
+        metadata.finish(reader);
+    }
+    let (mut components, mut old) = (Vec::new(), Old::default());
+    if let Some(mut spec) = spec {
+        if let Some(node) = spec.take("policies") {
+            for policy in reader.list(node) {
+                reader.warning(policy, "policies are not honoured: hosts read secrets themselves");
+            }
+        }
+        let nodes = spec.need(reader, "components").map(|node| (node, reader.list(node)));
+        spec.finish(reader);
+        if let Some((node, nodes)) = nodes {
+            if nodes.is_empty() {
+                reader.error(node, "an application has at least one component");
+            }
+            for node in nodes {
+                components.extend(component::read(reader, node, &mut old));
+            }
+        }
+    }
+    check::all(reader, &mut components, old);
+    Some(Manifest {
+        name: name?,
+        version: annotations.get("version").cloned(),
+        shared: annotations.get(SHARED).is_some_and(|shared| shared == "true"),
+        annotations,
+        labels,
+        components,
+    })
+}
+
+#[cfg(test)]
+mod tests;

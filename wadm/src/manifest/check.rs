@@ -1,0 +1,66 @@
+//! What components have to do with each other.
+
+mod links;
+mod old;
+mod settings;
+
+use std::collections::HashMap;
+
+use wattle_core::Name;
+
+use super::{
+    Component, Image, Shipped, Source,
+    component::Old,
+    finding::Finding,
+    node::{Place, Placed},
+    reader::Reader,
+};
+
+pub(super) fn all(reader: &mut Reader, components: &mut [Component], old: Old) {
+    names(reader, components);
+    old::resolve(reader, components, old);
+    settings::own(reader, components);
+    links::all(reader, components);
+}
+
+/// Neither names nor aliases may be there twice.
+fn names(reader: &mut Reader, components: &[Component]) {
+    let mut seen: HashMap<&Name, &Place> = HashMap::new();
+    for Component { name, place, .. } in components {
+        if let Some(first) = seen.insert(name, place) {
+            let what = format!("there is a component {name} already, in line {}", first.line);
+            reader.findings.push(Finding::error(place, what));
+        }
+    }
+    let mut seen: HashMap<&Name, &Place> = HashMap::new();
+    for Placed { value, place } in components.iter().filter_map(|one| one.alias.as_ref()) {
+        if let Some(first) = seen.insert(value, place) {
+            let what = format!("the id {value} is another component's, in line {}", first.line);
+            reader.findings.push(Finding::error(place, what));
+        }
+    }
+}
+
+/// Says that a name means nothing, and which there are.
+fn unknown(reader: &mut Reader, components: &[Component], name: &Placed<Name>) {
+    const NAMES_MAX: usize = 10;
+    let mut names: Vec<&str> =
+        components.iter().take(NAMES_MAX).map(|other| other.name.as_str()).collect();
+    if components.len() > NAMES_MAX {
+        names.push("…");
+    }
+    let what = format!("no component is called {}", name.value);
+    let help = format!("there are {}", names.join(", "));
+    reader.findings.push(Finding::error(&name.place, what).with_help(help));
+}
+
+fn find<'a>(components: &'a [Component], name: &Name) -> Option<&'a Component> {
+    components.iter().find(|other| other.name == *name)
+}
+
+fn shipped(component: &Component) -> Option<&'static Shipped> {
+    match &component.source {
+        Source::Image(Image::Shipped(shipped)) => Some(shipped),
+        _ => None,
+    }
+}

@@ -1,0 +1,176 @@
+//! One component.
+
+use std::collections::HashMap;
+
+use wattle_core::{LinkName, Name, control::ActorLimits, quantity};
+
+use super::{
+    Component, Config, Image, Kind, Scaler, Source, images,
+    node::{Node, Placed},
+    reader::Reader,
+    traits::{self, OldLink},
+};
+
+/// Without a scaler there is one.
+const SCALER_DEFAULT: Scaler = Scaler::Spread { instances: 1, spread: Vec::new() };
+
+/// What manifests from before components say: links that stand at the actor, and their names at the provider.
+#[derive(Default)]
+pub(super) struct Old {
+    pub(super) links: Vec<OldLink>,
+    pub(super) names: HashMap<Name, LinkName>,
+}
+
+/// What is wrong within a component is said, and the rest of it is there for the others: one mistake is one error.
+pub(super) fn read(reader: &mut Reader, node: &Node, old: &mut Old) -> Option<Component> {
+    let mut fields = reader.fields(node, "a component")?;
+    let name = fields.need(reader, "name").and_then(|node| reader.name(node));
+    let kind = fields.need(reader, "type").and_then(|node| kind(reader, node));
+    let properties = fields.need(reader, "properties");
+    let traits = fields.take("traits");
+    fields.finish(reader);
+    let properties = properties.map(|node| properties_of(reader, node, kind)).unwrap_or_default();
+    let link_name = properties.link_name.clone();
+    // What stands at a component without a name is checked, too.
+    let source = name.clone().unwrap_or_else(|| "unnamed".parse().expect("a name"));
+    let traits = traits::read(reader, traits, &source, old);
+    let name = name?;
+    if let Some(link_name) = link_name {
+        old.names.insert(name.clone(), link_name);
+    }
+    Some(Component {
+        name,
+        kind: kind.unwrap_or(Kind::Actor),
+        source: properties.source.unwrap_or_else(|| Source::Image(Image::Registry(String::new()))),
+        alias: properties.alias,
+        config: properties.config,
+        limits: properties.limits,
+        scaler: traits.scaler.unwrap_or(SCALER_DEFAULT),
+        links: traits.links,
+        place: node.place.clone(),
+    })
+}
+
+fn kind(reader: &mut Reader, node: &Node) -> Option<Kind> {
+    match reader.text(node)? {
+        "component" | "actor" => Some(Kind::Actor),
+        "capability" => Some(Kind::Provider),
+        other => {
+            reader.error(node, format!("{other:?} is no type: there are component and capability"));
+            None
+        }
+    }
+}
+
+#[derive(Default)]
+struct Properties {
+    source: Option<Source>,
+    alias: Option<Placed<Name>>,
+    config: Vec<Config>,
+    limits: ActorLimits,
+    link_name: Option<LinkName>,
+}
+
+fn properties_of(reader: &mut Reader, node: &Node, kind: Option<Kind>) -> Properties {
+    let Some(mut fields) = reader.fields(node, "properties") else { return Properties::default() };
+    let image = fields.take("image");
+    let application = fields.take("application");
+    let alias = fields.take("id").and_then(|node| reader.placed(node));
+    let config = configs(reader, fields.take("config"));
+    let limits = match (fields.take("limits"), kind) {
+        (Some(node), Some(Kind::Provider)) => {
+            reader.warning(node, "limits are an actor's: they are not honoured here");
+            ActorLimits::default()
+        }
+        (Some(node), _) => limits(reader, node),
+        (None, _) => ActorLimits::default(),
+    };
+    secrets(reader, fields.take("secrets"));
+    if let Some(node) = fields.take("contract") {
+        reader.warning(node, "claims say what a provider serves: this is not needed");
+    }
+    let link_name = fields.take("link_name").and_then(|node| {
+        reader.warning(node, "links say their name: this one is for linkdef traits alone");
+        reader.reference(node)
+    });
+    fields.finish(reader);
+    let source = match (image, application) {
+        (Some(image), None) => {
+            kind.and_then(|kind| images::read(reader, image, kind)).map(Source::Image)
+        }
+        (None, Some(application)) => shared(reader, application),
+        (Some(_), Some(other)) => {
+            reader.error(other, "a component has either an image or an application");
+            None
+        }
+        (None, None) => {
+            reader
+                .error(node, "properties needs image, or application for what another one shares");
+            None
+        }
+    };
+    Properties { source, alias, config, limits, link_name }
+}
+
+fn shared(reader: &mut Reader, node: &Node) -> Option<Source> {
+    let mut fields = reader.fields(node, "application")?;
+    let application = fields.need(reader, "name").and_then(|node| reader.reference(node));
+    let component = fields.need(reader, "component").and_then(|node| reader.reference(node));
+    fields.finish(reader);
+    Some(Source::Shared { application: application?, component: component? })
+}
+
+fn limits(reader: &mut Reader, node: &Node) -> ActorLimits {
+    let Some(mut fields) = reader.fields(node, "limits") else { return ActorLimits::default() };
+    let memory = fields.take("memory").and_then(|n| reader.understood(n, quantity::bytes));
+    let queue = fields.take("queue").and_then(|n| reader.parsed(n, "a number of calls"));
+    let deadline = fields.take("deadline").and_then(|n| reader.understood(n, quantity::duration));
+    fields.finish(reader);
+    ActorLimits {
+        memory_bytes: memory,
+        queue,
+        deadline_ms: deadline.map(|time| u32::try_from(time.as_millis()).unwrap_or(u32::MAX)),
+    }
+}
+
+/// wasmCloud's secrets, which its policies say where to find. Ours stand where the setting stands.
+pub(super) fn secrets(reader: &mut Reader, node: Option<&Node>) {
+    for secret in node.map_or(&[][..], |node| reader.list(node)) {
+        reader.warning_with_help(
+            secret,
+            "secrets of wasmCloud's policies are not honoured",
+            "give the setting that needs it as {secret: NAME}: hosts read it from their --secrets-dir",
+        );
+    }
+}
+
+/// A list of settings, each under a name.
+pub(super) fn configs(reader: &mut Reader, node: Option<&Node>) -> Vec<Config> {
+    let mut configs: Vec<Config> = Vec::new();
+    let mut at: HashMap<Name, usize> = HashMap::new();
+    for node in node.map_or(&[][..], |node| reader.list(node)) {
+        let Some(config) = config(reader, node) else { continue };
+        match at.get(&config.name) {
+            Some(&first) if configs[first] == config => {
+                reader.warning(node, format!("config {} is given twice", config.name));
+            }
+            Some(_) => {
+                let what = format!("config {} is given twice, and not the same", config.name);
+                reader.error(node, what);
+            }
+            None => {
+                at.insert(config.name.clone(), configs.len());
+                configs.push(config);
+            }
+        }
+    }
+    configs
+}
+
+fn config(reader: &mut Reader, node: &Node) -> Option<Config> {
+    let mut fields = reader.fields(node, "config")?;
+    let name = fields.need(reader, "name").and_then(|node| reader.name(node));
+    let properties = fields.take("properties").map(|node| reader.settings(node));
+    fields.finish(reader);
+    Some(Config { name: name?, properties })
+}

@@ -1,0 +1,245 @@
+//! Where artifacts come from, and which of our providers stands for which of wasmCloud's.
+
+use super::{Kind, finding::Finding, node::Node, reader::Reader};
+
+/// An artifact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Image {
+    /// A file, relative to the manifest's folder unless it is absolute.
+    File(String),
+    /// A provider that comes with Wattle.
+    Shipped(&'static Shipped),
+    /// In a registry, by reference.
+    Registry(String),
+}
+
+/// A provider that comes with Wattle, or will.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Shipped {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it is there already.
+    pub is_there: bool,
+    /// What it calls actors on.
+    pub imports: &'static [&'static str],
+    /// What actors call it on.
+    pub exports: &'static [&'static str],
+    /// Its own settings; `None` where they are not settled yet.
+    pub settings: Option<&'static [&'static str]>,
+    /// Those of a link, on its side of it.
+    pub link_settings: Option<&'static [&'static str]>,
+    /// wasmCloud's images that it stands for, of any tag.
+    images: &'static [&'static str],
+}
+
+const KEY_VALUE: &[&str] = &["wasi:keyvalue/store", "wasi:keyvalue/atomics", "wasi:keyvalue/batch"];
+const BLOBS: &[&str] =
+    &["wasi:blobstore/blobstore", "wasi:blobstore/container", "wasi:blobstore/types"];
+
+/// Those that are not there yet have their place, so that a manifest may be checked and planned before.
+const SHIPPED: [Shipped; 9] = [
+    Shipped {
+        name: "http-server",
+        is_there: true,
+        imports: &["wasi:http/incoming-handler"],
+        exports: &[],
+        settings: Some(&[
+            "default_address",
+            "routing_mode",
+            "max_connections",
+            "max_header_bytes",
+            "idle_timeout_ms",
+            "body_idle_timeout_ms",
+        ]),
+        link_settings: Some(&[
+            "address",
+            "path",
+            "host",
+            "routing_mode",
+            "timeout_ms",
+            "max_body_bytes",
+            "trace",
+            "tls_cert",
+            "tls_key",
+            "tls_cert_file",
+            "tls_priv_key_file",
+        ]),
+        images: &["http-server", "httpserver"],
+    },
+    Shipped {
+        name: "keyvalue-redis",
+        is_there: true,
+        imports: &[],
+        exports: KEY_VALUE,
+        settings: Some(&["url", "default_url"]),
+        link_settings: Some(&["url"]),
+        images: &["keyvalue-redis", "kvredis"],
+    },
+    Shipped {
+        name: "keyvalue-embedded",
+        is_there: true,
+        imports: &[],
+        exports: KEY_VALUE,
+        settings: Some(&["dir"]),
+        link_settings: Some(&["store"]),
+        images: &[],
+    },
+    Shipped {
+        name: "http-client",
+        is_there: false,
+        imports: &[],
+        exports: &["wasi:http/outgoing-handler"],
+        settings: None,
+        link_settings: None,
+        images: &["http-client", "httpclient"],
+    },
+    Shipped {
+        name: "messaging-nats",
+        is_there: false,
+        imports: &["wasmcloud:messaging/handler"],
+        exports: &["wasmcloud:messaging/consumer"],
+        settings: None,
+        link_settings: None,
+        images: &["messaging-nats", "nats_messaging"],
+    },
+    Shipped {
+        name: "blobstore-fs",
+        is_there: false,
+        imports: &[],
+        exports: BLOBS,
+        settings: None,
+        link_settings: None,
+        images: &["blobstore-fs", "blobstore_fs"],
+    },
+    Shipped {
+        name: "blobstore-s3",
+        is_there: false,
+        imports: &[],
+        exports: BLOBS,
+        settings: None,
+        link_settings: None,
+        images: &["blobstore-s3", "blobstore_s3"],
+    },
+    Shipped {
+        name: "sql-postgres",
+        is_there: false,
+        imports: &[],
+        exports: &["wasmcloud:postgres/query", "wasmcloud:postgres/prepared"],
+        settings: None,
+        link_settings: None,
+        images: &["sqldb-postgres", "sqldb_postgres"],
+    },
+    Shipped {
+        name: "sql-sqlite",
+        is_there: false,
+        imports: &[],
+        exports: &["wattle:sql/sql"],
+        settings: None,
+        link_settings: None,
+        images: &[],
+    },
+];
+
+/// Whose images ours stand for.
+const WASMCLOUD: [&str; 2] = ["ghcr.io/wasmcloud/", "wasmcloud.azurecr.io/"];
+
+pub(super) fn read(reader: &mut Reader, node: &Node, kind: Kind) -> Option<Image> {
+    let text = reader.text(node)?;
+    if let Some(path) = text.strip_prefix("file:") {
+        let path = path.strip_prefix("//").unwrap_or(path);
+        if path.is_empty() {
+            reader.error(node, "the file has no name");
+            return None;
+        }
+        return Some(Image::File(path.to_owned()));
+    }
+    let shipped = (kind == Kind::Provider).then(|| shipped(text)).flatten();
+    if let Some(shipped) = shipped {
+        if !shipped.is_there {
+            let what =
+                format!("the provider {} is not there yet: it is planned by name", shipped.name);
+            reader.warning(node, what);
+        }
+        return Some(Image::Shipped(shipped));
+    }
+    if text.starts_with(['.', '/']) || text.ends_with(".wasm") || !is_reference(text) {
+        let what = format!("{text:?} is neither file:PATH nor a reference like registry/name:tag");
+        let finding = Finding::error(&node.place, what);
+        reader.findings.push(match text.contains("://") {
+            true => finding,
+            false => finding.with_help(format!("for a file, write file:{text}")),
+        });
+        return None;
+    }
+    if kind == Kind::Provider && (is_wasmclouds(text) || !text.contains('/')) {
+        let what = format!("no provider of Wattle's stands for {}", repository(text));
+        reader.warning(node, format!("{what}: it is planned by its reference"));
+    }
+    Some(Image::Registry(text.to_owned()))
+}
+
+/// By its own name, or by an image that it stands for.
+fn shipped(text: &str) -> Option<&'static Shipped> {
+    let name = repository(text);
+    let theirs = WASMCLOUD.iter().find_map(|registry| name.strip_prefix(registry));
+    SHIPPED.iter().find(|shipped| match theirs {
+        Some(name) => shipped.images.contains(&name),
+        None => shipped.name == text,
+    })
+}
+
+fn is_wasmclouds(text: &str) -> bool {
+    WASMCLOUD.iter().any(|registry| text.starts_with(registry))
+}
+
+/// A reference without tag and digest.
+fn repository(reference: &str) -> &str {
+    let bare = reference.split_once('@').map_or(reference, |(bare, _)| bare);
+    // A colon before the last slash is a port.
+    match bare.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => bare,
+    }
+}
+
+/// What a registry could know: parts of letters, digits and a few signs, with a tag or digest at the end.
+fn is_reference(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/:@+".contains(&byte);
+    !text.is_empty()
+        && text.len() <= 512
+        && text.bytes().all(fits)
+        && repository(text).split('/').all(|part| !part.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_tag_of_wasmclouds_images_means_ours() {
+        for (image, ours) in [
+            ("ghcr.io/wasmcloud/http-server:0.27.0", Some("http-server")),
+            ("wasmcloud.azurecr.io/httpserver:0.13.1", Some("http-server")),
+            ("ghcr.io/wasmcloud/keyvalue-redis@sha256:00", Some("keyvalue-redis")),
+            ("ghcr.io/wasmcloud/keyvalue-redis", Some("keyvalue-redis")),
+            ("keyvalue-embedded", Some("keyvalue-embedded")),
+            ("ghcr.io/wasmcloud/keyvalue-nats:0.4.1", None),
+            ("ghcr.io/wasmcloud/keyvalue-embedded:1", None),
+            ("example.com:5000/wasmcloud/http-server:1", None),
+            ("ghcr.io/someone/http-server:1", None),
+        ] {
+            assert_eq!(shipped(image).map(|shipped| shipped.name), ours, "{image}");
+        }
+    }
+
+    #[test]
+    fn a_reference_is_a_repository_with_a_tag() {
+        for good in ["a", "ghcr.io/a/b:1.0", "localhost:5000/a/b", "a/b@sha256:0f"] {
+            assert!(is_reference(good), "{good}");
+        }
+        for bad in ["", "/a", "a//b", "a b", "./a.wasm?", "http://a/b", "ä"] {
+            assert!(!is_reference(bad), "{bad}");
+        }
+        assert_eq!(repository("localhost:5000/a:1"), "localhost:5000/a");
+    }
+}
