@@ -1,0 +1,277 @@
+//! The planner: what is asked for and what is there, to what is to be done next.
+//!
+//! [`plan`] is pure: no clock, no I/O, the same answer to the same question. It is asked again after every change, and answers with what
+//! can be done now: what has to wait for something is left to a later round. When everything is as it should be, nothing is left to do.
+
+mod desired;
+mod links;
+mod observed;
+mod rollout;
+mod spread;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wattle_core::{EntityId, HostKey, Name, link::LinkKey};
+
+use self::spread::{Candidate, Candidates};
+pub use self::{
+    desired::{Application, Artifact, Component, Desired, Link, Phase},
+    observed::{Host, HostState, Observed, PutLink, Refused, Running},
+    spread::{Placement, Share},
+};
+use crate::manifest::Kind;
+
+/// One thing to do. Each says what is to be, so that to say it twice does no harm.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Command {
+    /// A host runs this artifact under this id, with so many calls at once.
+    Run {
+        /// The host.
+        host: HostKey,
+        /// The id.
+        id: EntityId,
+        /// What runs.
+        artifact: Artifact,
+        /// Calls at once; of a provider 1.
+        instances: u32,
+    },
+    /// A host runs nothing under this id.
+    Stop {
+        /// The host.
+        host: HostKey,
+        /// The id.
+        id: EntityId,
+    },
+    /// The application's link is there.
+    PutLink {
+        /// The application.
+        application: Name,
+        /// The link.
+        key: LinkKey,
+    },
+    /// It is not.
+    DeleteLink {
+        /// The application that put it.
+        application: Name,
+        /// The link.
+        key: LinkKey,
+    },
+}
+
+/// What to do next, and how it stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// In this order; those of one round do not depend on each other's success.
+    pub commands: Vec<Command>,
+    /// How each component that is to run stands.
+    pub status: BTreeMap<EntityId, Status>,
+}
+
+/// How a component stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Where its instances go.
+    pub placement: Placement,
+    /// Instances that answer, of the artifact that is asked for.
+    pub ready: u32,
+}
+
+/// What to do next.
+pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
+    let kept = kept(desired);
+    let mut plan = Plan::default();
+    let mut room = Room::new(observed);
+    for (id, component) in &kept.components {
+        let placement = {
+            let candidates = room.candidates(observed, id, component);
+            spread::place(&component.scaler, &candidates)
+        };
+        let now = rollout::Now::new(observed, id, component);
+        plan.commands.extend(rollout::steps(id, component, &placement, &now));
+        room.settle(id, component.kind, &placement);
+        let ready = now.ready();
+        plan.status.insert((*id).clone(), Status { placement, ready });
+    }
+    plan.commands.extend(links::steps(desired, observed, &kept, &plan.status));
+    plan.commands.extend(leftovers(desired, observed, &kept));
+    plan
+}
+
+/// What is to run: everything of deployed applications, and of the others what these use.
+struct Kept<'a> {
+    components: BTreeMap<&'a EntityId, &'a Component>,
+    links: BTreeMap<&'a LinkKey, (&'a Name, &'a Link)>,
+}
+
+fn kept(desired: &Desired) -> Kept<'_> {
+    let mut ids: BTreeSet<&EntityId> = BTreeSet::new();
+    for application in desired.applications.values() {
+        if application.phase == Phase::Deployed {
+            ids.extend(application.components.keys());
+            ids.extend(&application.uses);
+        }
+    }
+    // What is kept may call others, over links of its own application.
+    let all: Vec<(&Name, &LinkKey, &Link)> = desired
+        .applications
+        .iter()
+        .flat_map(|(name, application)| {
+            application.links.iter().map(move |(key, link)| (name, key, link))
+        })
+        .collect();
+    loop {
+        let before = ids.len();
+        for (name, _, link) in &all {
+            let is_kept = desired.applications[*name].phase == Phase::Deployed;
+            if !is_kept && ids.contains(&link.source) {
+                ids.insert(&link.target);
+            }
+        }
+        if ids.len() == before {
+            break;
+        }
+    }
+    let components = desired.applications.values().flat_map(|application| &application.components);
+    let links = all.into_iter().filter(|(name, _, link)| {
+        desired.applications[*name].phase == Phase::Deployed
+            || (ids.contains(&link.source) && ids.contains(&link.target))
+    });
+    Kept {
+        links: links.map(|(name, key, link)| (key, (name, link))).collect(),
+        components: components.filter(|(id, _)| ids.contains(id)).collect(),
+    }
+}
+
+/// What runs of an application that should not: stopped when no link leads to it any more.
+fn leftovers(desired: &Desired, observed: &Observed, kept: &Kept<'_>) -> Vec<Command> {
+    let mut commands = Vec::new();
+    for (host, there) in &observed.hosts {
+        if there.state == HostState::Lost {
+            continue;
+        }
+        for id in there.running.keys() {
+            let is_ours =
+                application_of(id).is_some_and(|name| desired.applications.contains_key(&name));
+            if !is_ours || kept.components.contains_key(id) {
+                continue;
+            }
+            let mut links = observed.links.values();
+            if !links.any(|link| link.source == *id || link.target == *id) {
+                commands.push(Command::Stop { host: host.clone(), id: id.clone() });
+            }
+        }
+    }
+    commands
+}
+
+/// The application whose component runs under an id.
+fn application_of(id: &EntityId) -> Option<Name> {
+    id.as_str().split_once('/')?.0.parse().ok()
+}
+
+/// Instances that hosts have room for, as components get their places one after the other. What runs counts before what is to come,
+/// so that nothing has to make way for something new.
+struct Room<'a> {
+    hosts: BTreeMap<&'a HostKey, Taken>,
+}
+
+/// What is taken of one host: by actors, instances of its room; a provider is a process beside them.
+#[derive(Default)]
+struct Taken {
+    of: BTreeMap<EntityId, (Kind, u32)>,
+    by_actors: u32,
+    by_providers: u32,
+}
+
+impl Taken {
+    fn set(&mut self, id: &EntityId, kind: Kind, count: u32) {
+        let before = match self.of.get_mut(id) {
+            Some(before) => Some(std::mem::replace(before, (kind, count))),
+            None if count == 0 => return,
+            None => self.of.insert(id.clone(), (kind, count)),
+        };
+        if let Some((kind, count)) = before {
+            *self.by(kind) -= count;
+        }
+        *self.by(kind) += count;
+    }
+
+    fn by(&mut self, kind: Kind) -> &mut u32 {
+        match kind {
+            Kind::Actor => &mut self.by_actors,
+            Kind::Provider => &mut self.by_providers,
+        }
+    }
+
+    /// By everything else: actors' instances, and with providers.
+    fn besides(&self, id: &EntityId) -> (u32, u32) {
+        let all = self.by_actors + self.by_providers;
+        match self.of.get(id) {
+            Some((Kind::Actor, count)) => (self.by_actors - count, all - count),
+            Some((Kind::Provider, count)) => (self.by_actors, all - count),
+            None => (self.by_actors, all),
+        }
+    }
+}
+
+impl<'a> Room<'a> {
+    fn new(observed: &'a Observed) -> Self {
+        let taken = |host: &Host| {
+            let mut taken = Taken::default();
+            for (id, running) in &host.running {
+                taken.set(id, running.kind, running.instances);
+            }
+            taken
+        };
+        Self { hosts: observed.hosts.iter().map(|(key, host)| (key, taken(host))).collect() }
+    }
+
+    fn candidates<'o>(
+        &self,
+        observed: &'o Observed,
+        id: &EntityId,
+        component: &Component,
+    ) -> Candidates<'o> {
+        let one = |(key, host): (&'o HostKey, &'o Host)| {
+            let (actors, load) = self.hosts[key].besides(id);
+            let room = match host.state {
+                HostState::Lost => Err("lost".to_owned()),
+                HostState::Draining => Err("draining".to_owned()),
+                HostState::Ready => match host.refused.get(id) {
+                    Some(refused) if refused.artifact == component.artifact => {
+                        Err(refused.reason.clone())
+                    }
+                    _ => Ok(room(component, host.room.saturating_sub(actors))),
+                },
+            };
+            let running = host.running.get(id).filter(|_| host.state == HostState::Ready);
+            let candidate = Candidate {
+                labels: &host.labels,
+                room,
+                current: running.map_or(0, |running| running.instances),
+                load,
+                is_cached: host.cached.contains(&component.artifact),
+            };
+            (key, candidate)
+        };
+        observed.hosts.iter().map(one).collect()
+    }
+
+    fn settle(&mut self, id: &EntityId, kind: Kind, placement: &Placement) {
+        for (host, taken) in &mut self.hosts {
+            let count = placement.hosts.get(*host).copied().unwrap_or(0);
+            taken.set(id, kind, count);
+        }
+    }
+}
+
+/// A provider is one process of a host, which takes calls beside everything else.
+fn room(component: &Component, instances: u32) -> u32 {
+    match component.kind {
+        Kind::Actor => instances,
+        Kind::Provider => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! What is asked for: applications with everything resolved that a manifest leaves open.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wattle_core::{Digest, EntityId, Name, link::LinkKey};
+
+use crate::manifest::{Kind, Scaler};
+
+/// All applications that are deployed, or on their way out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Desired {
+    /// By name.
+    pub applications: BTreeMap<Name, Application>,
+}
+
+/// One application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Application {
+    /// Whether it is to run or to go.
+    pub phase: Phase,
+    /// What it consists of, by the id that it runs under.
+    pub components: BTreeMap<EntityId, Component>,
+    /// Its links.
+    pub links: BTreeMap<LinkKey, Link>,
+    /// Components of other applications that it uses: they stay as long as it is deployed.
+    pub uses: BTreeSet<EntityId>,
+}
+
+/// Whether an application is to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// It is to run.
+    Deployed,
+    /// It is to go, once nobody uses it.
+    Undeployed,
+}
+
+/// An actor or a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Component {
+    /// Which of the two.
+    pub kind: Kind,
+    /// What runs.
+    pub artifact: Artifact,
+    /// How many run where.
+    pub scaler: Scaler,
+}
+
+/// What runs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Artifact {
+    /// By content: this can be started.
+    Digest(Digest),
+    /// By name, as a manifest has it: this can be planned.
+    Reference(String),
+}
+
+/// A link of an application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The caller.
+    pub source: EntityId,
+    /// The callee.
+    pub target: EntityId,
+    /// Whether the caller is a provider, which hands on what comes from outside: such a link is put last and deleted first.
+    pub is_traffic: bool,
+    /// The record that says so, by content.
+    pub content: Digest,
+}
