@@ -76,6 +76,13 @@ pub struct Status {
     pub ready: u32,
 }
 
+impl Status {
+    /// Whether everything that has a place answers there.
+    pub fn answers(&self) -> bool {
+        self.ready == self.placement.hosts.values().sum::<u32>()
+    }
+}
+
 /// What to do next.
 pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
     let kept = kept(desired);

@@ -10,6 +10,7 @@ mod http;
 mod lattice;
 mod lint;
 mod repository;
+mod simulate;
 mod test;
 mod tools;
 
@@ -26,6 +27,8 @@ Usage: cargo xtask <command>
                        measure, and write docs/benchmarks.md; IDS are letters of rows, s is the time of a start
   chaos [--minutes N] [--seed N]
                        kill, freeze and cut at random for so long, 2 minutes unless told, and check what was promised
+  simulate [--seeds N] [--seed S]
+                       plan and reconcile in N worlds that misbehave, 10,000 unless told; or in the one of a seed
   lint                 rustfmt and clippy, warnings denied
 ";
 
@@ -49,6 +52,7 @@ fn run(command: &str, rest: &[String]) -> anyhow::Result<ExitCode> {
         "test" => test::run(&repository, rest),
         "bench" => bench::run(&repository, rest),
         "chaos" => chaos::run(&repository, rest),
+        "simulate" => simulate::run(&repository, rest),
         "lint" => lint::run(&repository),
         "" | "help" | "--help" | "-h" => {
             print!("{USAGE}");

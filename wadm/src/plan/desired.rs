@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wattle_core::{Digest, EntityId, Name, link::LinkKey};
 
+use super::observed::PutLink;
 use crate::manifest::{Kind, Scaler};
 
 /// All applications that are deployed, or on their way out.
@@ -66,4 +67,17 @@ pub struct Link {
     pub is_traffic: bool,
     /// The record that says so, by content.
     pub content: Digest,
+}
+
+impl Link {
+    /// What is there once an application has put it.
+    pub fn put_by(&self, application: &Name) -> PutLink {
+        PutLink {
+            application: application.clone(),
+            source: self.source.clone(),
+            target: self.target.clone(),
+            is_traffic: self.is_traffic,
+            content: self.content,
+        }
+    }
 }

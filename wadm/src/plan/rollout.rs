@@ -34,7 +34,13 @@ impl<'a> Now<'a> {
         self.hosts.iter().filter_map(|(_, _, running)| *running)
     }
 
-    /// Whether the new version is being tried somewhere: it runs and does not answer yet.
+    /// Whether a host could not run the new version: it goes no further until somebody knows why.
+    fn is_refused(&self, id: &EntityId) -> bool {
+        let mut refused = self.hosts.iter().filter_map(|(_, host, _)| host.refused.get(id));
+        refused.any(|refused| refused.artifact == *self.artifact)
+    }
+
+    /// How often the new version is being tried: it runs and does not answer yet.
     fn being_tried(&self) -> usize {
         let new = self.running().filter(|running| running.artifact == *self.artifact);
         new.filter(|running| running.ready == 0 && running.instances > 0).count()
@@ -82,7 +88,10 @@ pub(super) fn steps(
 
     // The new version takes over what the old one had there; it shrinks, if it should, once it answers.
     let at_once = (placement.hosts.len() * HOSTS_AT_ONCE_PERCENT / 100).max(1);
-    let mut free = at_once.saturating_sub(now.being_tried() + commands.len());
+    let mut free = match now.is_refused(id) {
+        true => 0,
+        false => at_once.saturating_sub(now.being_tried() + commands.len()),
+    };
     for &(host, _, there) in &now.hosts {
         let Some(there) = there.filter(|there| there.artifact != component.artifact) else {
             continue;

@@ -111,11 +111,8 @@ fn obey(observed: &mut Observed, desired: &Desired, command: &Command) {
             observed.hosts.get_mut(host).expect("a host").running.remove(id);
         }
         Command::PutLink { application, key } => {
-            let link = desired.applications[application].links[key].clone();
-            let Link { source, target, is_traffic, content } = link;
-            let application = application.clone();
-            let put = PutLink { application, source, target, is_traffic, content };
-            observed.links.insert(key.clone(), put);
+            let link = &desired.applications[application].links[key];
+            observed.links.insert(key.clone(), link.put_by(application));
         }
         Command::DeleteLink { key, .. } => drop(observed.links.remove(key)),
     }
@@ -440,6 +437,9 @@ proptest! {
         settle(&desired, &mut observed);
         let Plan { status, .. } = plan(&desired, &observed);
         for (id, Status { placement, ready }) in &status {
+            if is_halted(&desired, &observed, id) {
+                continue;
+            }
             let wanted: u32 = placement.hosts.values().sum();
             prop_assert_eq!(*ready, wanted);
             prop_assert_eq!(total(&observed, id), wanted);
@@ -461,6 +461,9 @@ proptest! {
                     app.components.get(*id).is_some_and(|one| one.kind == Kind::Actor)
                 })
             });
+            if host.running.keys().any(|id| is_halted(&desired, &observed, id)) {
+                continue;
+            }
             let sum: u32 = actors.map(|(_, running)| running.instances).sum();
             prop_assert!(sum <= host.room, "{sum} instances in room for {}", host.room);
         }
@@ -500,8 +503,10 @@ proptest! {
         if host.state != HostState::Ready {
             return Ok(());
         }
-        host.state = HostState::Lost;
         let ran = host.running.clone();
+        let halted: BTreeSet<EntityId> = plan(&desired, &observed).status.into_keys()
+            .filter(|id| is_halted(&desired, &observed, id)).collect();
+        observed.hosts.get_mut(&key(lost)).expect("it is there").state = HostState::Lost;
         let before = observed.clone();
         settle(&desired, &mut observed);
         for (id, Status { placement, .. }) in &plan(&desired, &observed).status {
@@ -509,12 +514,21 @@ proptest! {
             let moved = placement.hosts.iter().map(|(host, has)| has.saturating_sub(had(host)));
             let gone = ran.get(id).map_or(0, |running| running.instances);
             // Where hosts are of several shares, or of one that carries another, that is spread evenly anew.
-            if gone > 0 && is_overlapping(&desired, &observed, id) {
+            if halted.contains(id) || gone > 0 && is_overlapping(&desired, &observed, id) {
                 continue;
             }
             prop_assert!(moved.sum::<u32>() <= gone, "{id}: {gone} were lost: {placement:?}");
         }
     }
+}
+
+/// Whether a new version goes no further: a host could not run it, and others have the old one.
+fn is_halted(desired: &Desired, observed: &Observed, id: &EntityId) -> bool {
+    let component = desired.applications.values().find_map(|app| app.components.get(id));
+    let artifact = &component.expect("declared").artifact;
+    let heard = || observed.hosts.values().filter(|host| host.state != HostState::Lost);
+    heard().any(|host| host.refused.get(id).is_some_and(|refused| refused.artifact == *artifact))
+        && heard().any(|host| host.running.get(id).is_some_and(|it| it.artifact != *artifact))
 }
 
 /// Whether a host could have instances of more than one share.
