@@ -8,7 +8,7 @@ mod finding;
 mod images;
 mod node;
 mod reader;
-#[expect(dead_code, reason = "of these types only the schema is used")]
+#[expect(dead_code, clippy::large_enum_variant, reason = "of these types only the schema is used")]
 mod schema;
 mod traits;
 
