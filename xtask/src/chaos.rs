@@ -2,23 +2,15 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
-use crate::{build, repository::Repository, tools};
+use crate::{build, numbers, repository::Repository, tools};
 
 /// Runs it; its arguments become the variables that the test reads (`testing/tests/e2e/chaos.rs`).
 pub(crate) fn run(repository: &Repository, arguments: &[String]) -> Result<ExitCode> {
     let mut cargo = repository.cargo();
-    let mut arguments = arguments.iter();
-    while let Some(name) = arguments.next() {
-        let value = arguments.next().with_context(|| format!("{name} needs a value"))?;
-        let number: u64 = value.parse().with_context(|| format!("{name} {value}"))?;
-        match name.as_str() {
-            "--minutes" => cargo.env("WATTLE_CHAOS_MINUTES", number.to_string()),
-            "--seed" => cargo.env("WATTLE_CHAOS_SEED", number.to_string()),
-            _ => bail!("there is no option {name}; --minutes and --seed are"),
-        };
-    }
+    let options = [("--minutes", "WATTLE_CHAOS_MINUTES"), ("--seed", "WATTLE_CHAOS_SEED")];
+    numbers::pass(&mut cargo, arguments, &options)?;
     tools::nats_server(repository)?;
     build::workspace(repository)?;
     build::examples(repository)?;

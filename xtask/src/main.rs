@@ -9,6 +9,7 @@ mod demo;
 mod http;
 mod lattice;
 mod lint;
+mod numbers;
 mod repository;
 mod simulate;
 mod test;
