@@ -6,6 +6,7 @@ mod check;
 mod component;
 mod finding;
 mod images;
+mod link;
 mod node;
 mod reader;
 #[expect(dead_code, clippy::large_enum_variant, reason = "of these types only the schema is used")]
@@ -205,7 +206,8 @@ fn application(reader: &mut Reader, root: &Node) -> Option<Manifest> {
     let (mut name, mut annotations, mut labels) = (None, BTreeMap::new(), BTreeMap::new());
     if let Some(mut metadata) = metadata {
         name = metadata.need(reader, "name").and_then(|node| reader.name(node));
-        annotations = metadata.take("annotations").map_or_else(BTreeMap::new, |n| reader.texts(n));
+        annotations =
+            metadata.take("annotations").map_or_else(BTreeMap::new, |n| annotations_of(reader, n));
         labels = metadata.take("labels").map_or_else(BTreeMap::new, |n| reader.texts(n));
         metadata.finish(reader);
     }
@@ -231,11 +233,28 @@ fn application(reader: &mut Reader, root: &Node) -> Option<Manifest> {
     Some(Manifest {
         name: name?,
         version: annotations.get("version").cloned(),
-        shared: annotations.get(SHARED).is_some_and(|shared| shared == "true"),
+        shared: annotations.get(SHARED).is_some_and(|shared| is_true(shared)),
         annotations,
         labels,
         components,
     })
+}
+
+fn annotations_of(reader: &mut Reader, node: &Node) -> BTreeMap<String, String> {
+    for (key, value) in reader.entries(node) {
+        if let node::Value::Text(text) = &value.value
+            && key.text == SHARED
+            && !is_true(text)
+            && !matches!(text.as_str(), "false" | "False" | "FALSE")
+        {
+            reader.warning(value, "this is neither true nor false: nothing is shared");
+        }
+    }
+    reader.texts(node)
+}
+
+fn is_true(text: &str) -> bool {
+    matches!(text, "true" | "True" | "TRUE")
 }
 
 #[cfg(test)]

@@ -43,6 +43,9 @@ fn names(reader: &mut Reader, components: &[Component]) {
 
 /// Says that a name means nothing, and which there are.
 fn unknown(reader: &mut Reader, components: &[Component], name: &Placed<Name>) {
+    if reader.is_incomplete {
+        return;
+    }
     const NAMES_MAX: usize = 10;
     let mut names: Vec<&str> =
         components.iter().take(NAMES_MAX).map(|other| other.name.as_str()).collect();

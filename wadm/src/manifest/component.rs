@@ -6,9 +6,10 @@ use wattle_core::{LinkName, Name, control::ActorLimits, quantity};
 
 use super::{
     Component, Config, Image, Kind, Scaler, Source, images,
+    link::OldLink,
     node::{Node, Placed},
     reader::Reader,
-    traits::{self, OldLink},
+    traits,
 };
 
 /// Without a scaler there is one.
@@ -31,9 +32,24 @@ pub(super) fn read(reader: &mut Reader, node: &Node, old: &mut Old) -> Option<Co
     fields.finish(reader);
     let properties = properties.map(|node| properties_of(reader, node, kind)).unwrap_or_default();
     let link_name = properties.link_name.clone();
-    // What stands at a component without a name is checked, too.
-    let source = name.clone().unwrap_or_else(|| "unnamed".parse().expect("a name"));
+    // What stands at a component without a name is checked, too, and stands for nothing.
+    let (source, is_named) = match &name {
+        Some(name) => (name.clone(), true),
+        None => ("unnamed".parse().expect("a name"), false),
+    };
+    let old_links = old.links.len();
+    let has_scaler = traits;
     let traits = traits::read(reader, traits, &source, old);
+    if !is_named {
+        old.links.truncate(old_links);
+        reader.is_incomplete = true;
+    }
+    if let (Some(Source::Shared { application, .. }), Some(node)) = (&properties.source, has_scaler)
+        && traits.scaler.is_some()
+    {
+        let what = format!("{application} says how many there are: a scaler is not honoured here");
+        reader.warning(node, what);
+    }
     let name = name?;
     if let Some(link_name) = link_name {
         old.names.insert(name.clone(), link_name);
@@ -41,7 +57,7 @@ pub(super) fn read(reader: &mut Reader, node: &Node, old: &mut Old) -> Option<Co
     Some(Component {
         name,
         kind: kind.unwrap_or(Kind::Actor),
-        source: properties.source.unwrap_or_else(|| Source::Image(Image::Registry(String::new()))),
+        source: properties.source.unwrap_or_else(Source::unknown),
         alias: properties.alias,
         config: properties.config,
         limits: properties.limits,
@@ -62,6 +78,13 @@ fn kind(reader: &mut Reader, node: &Node) -> Option<Kind> {
     }
 }
 
+impl Source {
+    /// Of a component whose source is wrong, which was said: no manifest has this.
+    pub(super) fn unknown() -> Self {
+        Self::Image(Image::Registry(String::new()))
+    }
+}
+
 #[derive(Default)]
 struct Properties {
     source: Option<Source>,
@@ -75,9 +98,19 @@ fn properties_of(reader: &mut Reader, node: &Node, kind: Option<Kind>) -> Proper
     let Some(mut fields) = reader.fields(node, "properties") else { return Properties::default() };
     let image = fields.take("image");
     let application = fields.take("application");
-    let alias = fields.take("id").and_then(|node| reader.placed(node));
-    let config = configs(reader, fields.take("config"));
+    let alias = fields
+        .take("id")
+        .and_then(|node| Some(Placed { value: reader.name(node)?, place: node.place.clone() }));
+    let own_config = fields.take("config");
+    let config = configs(reader, &[own_config]);
+    if let (Some(node), Some(_)) = (own_config, application) {
+        reader.warning(node, "who shares it gives it its config: this is not honoured");
+    }
     let limits = match (fields.take("limits"), kind) {
+        (Some(node), _) if application.is_some() => {
+            reader.warning(node, "who shares it says its limits: these are not honoured");
+            ActorLimits::default()
+        }
         (Some(node), Some(Kind::Provider)) => {
             reader.warning(node, "limits are an actor's: they are not honoured here");
             ActorLimits::default()
@@ -122,15 +155,24 @@ fn shared(reader: &mut Reader, node: &Node) -> Option<Source> {
 
 fn limits(reader: &mut Reader, node: &Node) -> ActorLimits {
     let Some(mut fields) = reader.fields(node, "limits") else { return ActorLimits::default() };
-    let memory = fields.take("memory").and_then(|n| reader.understood(n, quantity::bytes));
+    let memory_bytes = fields.take("memory").and_then(|n| reader.understood(n, memory));
     let queue = fields.take("queue").and_then(|n| reader.parsed(n, "a number of calls"));
-    let deadline = fields.take("deadline").and_then(|n| reader.understood(n, quantity::duration));
+    let deadline_ms = fields.take("deadline").and_then(|n| reader.understood(n, deadline_ms));
     fields.finish(reader);
-    ActorLimits {
-        memory_bytes: memory,
-        queue,
-        deadline_ms: deadline.map(|time| u32::try_from(time.as_millis()).unwrap_or(u32::MAX)),
-    }
+    ActorLimits { memory_bytes, queue, deadline_ms }
+}
+
+/// Linear memory comes in pages of 64 KiB, of which there are at most 65,536.
+fn memory(text: &str) -> Result<u64, String> {
+    let bytes = quantity::bytes(text).map_err(|error| error.to_string())?;
+    let fits = (64 << 10..=4 << 30).contains(&bytes);
+    fits.then_some(bytes).ok_or_else(|| "an instance has from 64KiB to 4GiB".to_owned())
+}
+
+fn deadline_ms(text: &str) -> Result<u32, String> {
+    let time = quantity::duration(text).map_err(|error| error.to_string())?;
+    let ms = u32::try_from(time.as_millis()).ok().filter(|ms| *ms > 0);
+    ms.ok_or_else(|| "a deadline is from 1ms to 49d".to_owned())
 }
 
 /// wasmCloud's secrets, which its policies say where to find. Ours stand where the setting stands.
@@ -144,11 +186,12 @@ pub(super) fn secrets(reader: &mut Reader, node: Option<&Node>) {
     }
 }
 
-/// A list of settings, each under a name.
-pub(super) fn configs(reader: &mut Reader, node: Option<&Node>) -> Vec<Config> {
+/// Lists of settings, each under a name.
+pub(super) fn configs(reader: &mut Reader, lists: &[Option<&Node>]) -> Vec<Config> {
     let mut configs: Vec<Config> = Vec::new();
     let mut at: HashMap<Name, usize> = HashMap::new();
-    for node in node.map_or(&[][..], |node| reader.list(node)) {
+    let nodes: Vec<&Node> = lists.iter().flatten().flat_map(|list| reader.list(list)).collect();
+    for node in nodes {
         let Some(config) = config(reader, node) else { continue };
         match at.get(&config.name) {
             Some(&first) if configs[first] == config => {

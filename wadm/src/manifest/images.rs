@@ -147,14 +147,19 @@ pub(super) fn read(reader: &mut Reader, node: &Node, kind: Kind) -> Option<Image
     let text = reader.text(node)?;
     if let Some(path) = text.strip_prefix("file:") {
         let path = path.strip_prefix("//").unwrap_or(path);
-        if path.is_empty() {
-            reader.error(node, "the file has no name");
+        if path.is_empty() || path.contains(char::is_control) {
+            reader.error(node, format!("{path:?} is no file's name"));
             return None;
         }
         return Some(Image::File(path.to_owned()));
     }
-    let shipped = (kind == Kind::Provider).then(|| shipped(text)).flatten();
-    if let Some(shipped) = shipped {
+    let found = shipped(text);
+    if let (Some(found), Kind::Actor) = (found, kind) {
+        let what = format!("{} is a provider", found.name);
+        reader.findings.push(Finding::error(&node.place, what).with_help("write type: capability"));
+        return None;
+    }
+    if let Some(shipped) = found {
         if !shipped.is_there {
             let what =
                 format!("the provider {} is not there yet: it is planned by name", shipped.name);
@@ -173,7 +178,13 @@ pub(super) fn read(reader: &mut Reader, node: &Node, kind: Kind) -> Option<Image
     }
     if kind == Kind::Provider && (is_wasmclouds(text) || !text.contains('/')) {
         let what = format!("no provider of Wattle's stands for {}", repository(text));
-        reader.warning(node, format!("{what}: it is planned by its reference"));
+        let finding =
+            Finding::warning(&node.place, format!("{what}: it is planned by its reference"));
+        let ours = SHIPPED.iter().find(|shipped| shipped.name == repository(text));
+        reader.findings.push(match ours {
+            Some(ours) => finding.with_help(format!("Wattle's has no tag: write {}", ours.name)),
+            None => finding,
+        });
     }
     Some(Image::Registry(text.to_owned()))
 }
@@ -202,13 +213,33 @@ fn repository(reference: &str) -> &str {
     }
 }
 
-/// What a registry could know: parts of letters, digits and a few signs, with a tag or digest at the end.
+/// What a registry could know: a repository of parts in lower case, and at its end a tag, a digest or both.
 fn is_reference(text: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-/:@+".contains(&byte);
-    !text.is_empty()
-        && text.len() <= 512
-        && text.bytes().all(fits)
-        && repository(text).split('/').all(|part| !part.is_empty())
+    const LEN_MAX: usize = 512;
+    let (named, digest) = match text.split_once('@') {
+        Some((named, digest)) => (named, Some(digest)),
+        None => (text, None),
+    };
+    let path = repository(named);
+    let tag = named[path.len()..].strip_prefix(':');
+    let is_word = |text: &str, more: &[u8]| {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || more.contains(&byte);
+        !text.is_empty() && text.bytes().all(fits)
+    };
+    let is_part = |part: &str| is_word(part, b"._-") && !part.contains(char::is_uppercase);
+    let is_registry = |part: &str| match part.split_once(':') {
+        Some((host, port)) => is_part(host) && port.parse::<u16>().is_ok() && path.contains('/'),
+        None => is_part(part),
+    };
+    let mut parts = path.split('/');
+    text.len() <= LEN_MAX
+        && parts.next().is_some_and(is_registry)
+        && parts.all(is_part)
+        && tag.is_none_or(|tag| is_word(tag, b"._-+"))
+        && digest.is_none_or(|digest| {
+            let parts = digest.split_once(':');
+            parts.is_some_and(|(kind, hex)| is_word(kind, b"+._-") && is_word(hex, b""))
+        })
 }
 
 #[cfg(test)]
@@ -237,7 +268,20 @@ mod tests {
         for good in ["a", "ghcr.io/a/b:1.0", "localhost:5000/a/b", "a/b@sha256:0f"] {
             assert!(is_reference(good), "{good}");
         }
-        for bad in ["", "/a", "a//b", "a b", "./a.wasm?", "http://a/b", "ä"] {
+        for bad in [
+            "",
+            "/a",
+            "a//b",
+            "a b",
+            "./a.wasm?",
+            "http://a/b",
+            "ä",
+            "a:",
+            "a@",
+            "a:1:2",
+            "a@b@c",
+            "FILE:x",
+        ] {
             assert!(!is_reference(bad), "{bad}");
         }
         assert_eq!(repository("localhost:5000/a:1"), "localhost:5000/a");

@@ -5,7 +5,7 @@ use std::{
     ops::{Deref, Range},
 };
 
-use granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span};
+use granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, Tag};
 use serde::Serialize;
 
 use super::finding::Finding;
@@ -86,8 +86,15 @@ pub(super) fn parse(text: &str) -> Result<Node, Finding> {
         flow_nesting_limit: DEPTH_MAX,
         block_nesting_limit: DEPTH_MAX,
     };
-    let mut tree =
-        Tree { text, open: Vec::new(), anchors: HashMap::new(), values: 0, bytes: 0, root: None };
+    let mut tree = Tree {
+        text,
+        line_end: 0,
+        open: Vec::new(),
+        anchors: HashMap::new(),
+        values: 0,
+        bytes: 0,
+        root: None,
+    };
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, span) = event.map_err(|error| tree.scan_error(&error))?;
         tree.take(event, span)?;
@@ -106,6 +113,8 @@ struct Weight {
 /// A collection whose end has not come.
 struct Open {
     node: Node,
+    /// Where its first line ends.
+    line_end: usize,
     weight: Weight,
     anchor: usize,
     /// A map's key that waits for its value.
@@ -116,6 +125,8 @@ struct Open {
 
 struct Tree<'a> {
     text: &'a str,
+    /// Where the line ends in which the last collection began: many may begin in one line.
+    line_end: usize,
     open: Vec<Open>,
     anchors: HashMap<usize, (Node, Weight)>,
     values: usize,
@@ -127,20 +138,31 @@ impl Tree<'_> {
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Finding> {
         let place = self.place(span.start, span.end);
         match event {
-            Event::SequenceStart(_, anchor, _) => {
+            Event::SequenceStart(_, anchor, tag) => {
+                known(&place, tag.as_deref(), &["seq"])?;
                 self.begin(place, Value::List(Vec::new()), anchor)
             }
-            Event::MappingStart(_, anchor, _) => self.begin(place, Value::Map(Vec::new()), anchor),
-            Event::Scalar(text, style, anchor, _) => {
+            Event::MappingStart(_, anchor, tag) => {
+                known(&place, tag.as_deref(), &["map"])?;
+                self.begin(place, Value::Map(Vec::new()), anchor)
+            }
+            Event::Scalar(text, style, anchor, tag) => {
+                known(&place, tag.as_deref(), &["str", "int", "float", "bool", "null"])?;
                 let weight = Weight { values: 1, bytes: text.len(), depth: 0 };
                 self.spend(&place, weight)?;
                 let is_null = style == ScalarStyle::Plain
+                    && tag.is_none_or(|tag| tag.suffix() != "str")
                     && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
                 let value = if is_null { Value::Null } else { Value::Text(text.into_owned()) };
                 self.done(Node { place, value }, weight, anchor)
             }
             Event::SequenceEnd | Event::MappingEnd => match self.open.pop() {
-                Some(Open { node, weight, anchor, .. }) => self.done(node, weight, anchor),
+                Some(Open { mut node, line_end, weight, anchor, .. }) => {
+                    // To a person, a collection of several lines is its first one.
+                    let end = span.end.byte_offset().unwrap_or(0);
+                    node.place.bytes.end = end.clamp(node.place.bytes.start, line_end);
+                    self.done(node, weight, anchor)
+                }
                 None => Ok(()),
             },
             Event::Alias(anchor) => {
@@ -152,10 +174,6 @@ impl Tree<'_> {
                 let value = self.anchors.get(&anchor).map(|(node, _)| node.value.clone());
                 self.done(Node { place, value: value.unwrap_or(Value::Null) }, weight, 0)
             }
-            Event::DocumentStart(..) if self.root.is_some() => {
-                Err(Finding::error(&place, "a manifest is one document")
-                    .with_help("write one file per application"))
-            }
             _ => Ok(()),
         }
     }
@@ -163,12 +181,15 @@ impl Tree<'_> {
     fn begin(&mut self, place: Place, value: Value, anchor: usize) -> Result<(), Finding> {
         let weight = Weight { values: 1, bytes: 0, depth: 0 };
         self.spend(&place, weight)?;
-        // The parser's place of a collection is where it begins; to a person that is a line.
-        let rest = self.text.get(place.bytes.start..).unwrap_or_default();
-        let line = rest.lines().next().unwrap_or_default().trim_end();
-        let place = Place { bytes: place.bytes.start..place.bytes.start + line.len(), ..place };
+        let start = place.bytes.start;
+        if start >= self.line_end {
+            let rest = self.text.get(start..).unwrap_or_default();
+            let line = rest.split(['\r', '\n']).next().unwrap_or_default();
+            self.line_end = start + line.trim_end().len();
+        }
+        let line_end = self.line_end.max(start);
         let node = Node { place, value };
-        self.open.push(Open { node, weight, anchor, key: None, lines: HashMap::new() });
+        self.open.push(Open { node, line_end, weight, anchor, key: None, lines: HashMap::new() });
         Ok(())
     }
 
@@ -196,8 +217,7 @@ impl Tree<'_> {
             self.anchors.insert(anchor, (node.clone(), weight));
         }
         let Some(within) = self.open.last_mut() else {
-            self.root = Some(node);
-            return Ok(());
+            return self.document(node);
         };
         within.weight.values += weight.values;
         within.weight.bytes += weight.bytes;
@@ -209,6 +229,19 @@ impl Tree<'_> {
                 None => within.key = Some(key(node, &mut within.lines)?),
             },
             Value::Null | Value::Text(_) => {}
+        }
+        Ok(())
+    }
+
+    /// A whole document. Empty ones, which a separator too many makes, are none.
+    fn document(&mut self, node: Node) -> Result<(), Finding> {
+        let is_there = self.root.as_ref().is_some_and(|root| root.value != Value::Null);
+        if is_there && node.value != Value::Null {
+            return Err(Finding::error(&node.place, "a manifest is one document")
+                .with_help("write one file per application"));
+        }
+        if !is_there {
+            self.root = Some(node);
         }
         Ok(())
     }
@@ -229,6 +262,17 @@ impl Tree<'_> {
         let at = *error.marker();
         Finding::error(&self.place(at, at), format!("this is not YAML: {}", error.info()))
     }
+}
+
+/// Tags say what a value is, which whoever reads it knows; those of YAML itself do no harm where they fit.
+fn known(place: &Place, tag: Option<&Tag>, fitting: &[&str]) -> Result<(), Finding> {
+    let Some(tag) = tag else { return Ok(()) };
+    let is_core = tag.handle() == "tag:yaml.org,2002:" && fitting.contains(&tag.suffix());
+    if is_core {
+        return Ok(());
+    }
+    let what = format!("the tag {}{} means nothing here", tag.handle(), tag.suffix());
+    Err(Finding::error(place, what))
 }
 
 fn key(node: Node, lines: &mut HashMap<String, usize>) -> Result<Key, Finding> {
@@ -267,7 +311,9 @@ mod tests {
         for (text, line, why) in [
             ("", 0, "empty"),
             ("a: 1\na: 2\n", 2, "twice"),
-            ("a: 1\n---\nb: 2\n", 2, "one document"),
+            ("a: 1\n---\nb: 2\n", 3, "one document"),
+            ("a: !!binary aGk=\n", 1, "binary"),
+            ("a: !own {b: c}\n", 1, "own"),
             ("a: [1\n", 1, "not YAML"),
             ("? [a]\n: b\n", 1, "is a text"),
             ("a: &x [*x]\n", 1, "alias"),
@@ -279,6 +325,23 @@ mod tests {
         let deep = "[".repeat(100_000);
         assert!(parse(&deep).is_err());
         assert!(parse(&" ".repeat(TEXT_LEN_MAX + 1)).is_err());
+    }
+
+    #[test]
+    fn an_empty_document_more_and_a_fitting_tag_do_no_harm() {
+        let root = parse("---\n---\na: !!str null\n...\n---\n").expect("YAML");
+        let Value::Map(entries) = root.value else { panic!("a map") };
+        assert_eq!(entries[0].1.value, Value::Text("null".to_owned()));
+    }
+
+    #[test]
+    fn a_collection_is_where_it_stands_and_no_more_than_its_first_line() {
+        let text = "a: {b: [c]}\rd:\n  - e\n  - [f,\n     g]\n";
+        let Value::Map(entries) = parse(text).expect("YAML").value else { panic!("a map") };
+        let shown = |node: &Node| text[node.place.bytes.clone()].to_owned();
+        assert_eq!(shown(&entries[0].1), "{b: [c]}");
+        let Value::List(items) = &entries[1].1.value else { panic!("a list") };
+        assert_eq!((shown(&entries[1].1), shown(&items[1])), ("- e".to_owned(), "[f,".to_owned()));
     }
 
     #[test]

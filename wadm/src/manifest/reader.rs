@@ -13,6 +13,8 @@ use super::{
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     pub(super) findings: Findings,
+    /// A component is not there because of what is wrong with it, so that nobody knows what a name may have meant.
+    pub(super) is_incomplete: bool,
     /// The fields that were looked for in each kind of thing.
     #[cfg(test)]
     pub(super) known: BTreeMap<&'static str, std::collections::BTreeSet<&'static str>>,
@@ -46,7 +48,7 @@ impl Reader {
                 Some(Fields { what, node, entries, known: Vec::new() })
             }
             _ => {
-                self.error(node, format!("{what} has fields"));
+                self.error(node, format!("{what} has to be fields with values"));
                 None
             }
         }
@@ -99,7 +101,9 @@ impl Reader {
 
     fn secret(&mut self, node: &Node) -> Option<Name> {
         let mut fields = self.fields(node, "a secret")?;
-        let name = fields.need(self, "secret").and_then(|node| self.reference(node));
+        // It is a file's name: no other spelling would find it.
+        let name =
+            fields.need(self, "secret").and_then(|node| self.understood(node, str::parse::<Name>));
         fields.finish(self);
         name
     }

@@ -1,7 +1,8 @@
 //! A manifest's JSON Schema, so that editors complete and check one while it is written.
 //!
 //! The types are a manifest's fields as they are written; nothing is read into them: the reader says more about what is wrong than
-//! a schema can. A test holds the two to the same fields.
+//! a schema can. A test holds the two to the same fields. The schema is the stricter of the two where something is forgiven with a
+//! warning (an unknown trait), so that whoever writes a manifest sees it.
 
 use std::collections::BTreeMap;
 
@@ -203,7 +204,7 @@ struct Link {
     /// Which of the caller's links on these interfaces this is; default unless said.
     name: Option<String>,
     /// Settings of the caller's side.
-    source: Option<End>,
+    source: Option<Side>,
     /// Where the callee may run; any unless said.
     locality: Option<Locality>,
     /// What the callee holds the caller to.
@@ -220,10 +221,30 @@ struct Link {
 #[schemars(untagged)]
 enum Target {
     Name(String),
+    Named(NamedEnd),
+}
+
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum Side {
+    Name(String),
     End(End),
 }
 
-/// One side of a link.
+/// The called side of a link.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct NamedEnd {
+    /// The component.
+    name: String,
+    /// Settings of this side; later ones win.
+    config: Option<Vec<Config>>,
+    /// Not honoured: give the setting that needs one as {secret: NAME}.
+    #[deprecated]
+    secrets: Option<Vec<serde_json::Value>>,
+}
+
+/// The calling side of a link.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct End {
@@ -250,8 +271,8 @@ enum Locality {
 #[derive(JsonSchema)]
 #[schemars(untagged)]
 enum Values {
-    One(Scalar),
-    Several(Vec<Scalar>),
+    One(String),
+    Several(Vec<String>),
 }
 
 #[derive(JsonSchema)]

@@ -19,7 +19,7 @@ spec:
       type: component
       properties:
         image: file://./build/counter.wasm
-        id: My_Counter
+        id: my-counter-1
         config:
           - name: greeting
             properties: {text: hello, times: 3, word: {secret: pass-word}}
@@ -67,7 +67,7 @@ spec:
   components:
     - name: a
       type: actor
-      properties: {application: {name: other, component: b}, limits: {}}
+      properties: {image: a/b}
       traits:
         - type: spreadscaler
           properties: {spread: [{name: all}]}
@@ -77,6 +77,8 @@ spec:
           properties: {target: {name: kv, config: [{name: none}]}, namespace: wasi, package: keyvalue, interfaces: [store]}
     - {name: web, type: capability, properties: {image: http-server}}
     - {name: kv, type: capability, properties: {image: keyvalue-redis}}
+    - {name: b, type: component, properties: {application: {name: other, component: b}}}
+    - {name: c, type: component, properties: {image: a/b, limits: {}}}
 "#;
 
 fn good(text: &str) -> Manifest {
@@ -142,7 +144,7 @@ fn everything_that_a_manifest_can_say_is_read() {
     let ActorLimits { memory_bytes, queue, deadline_ms } = counter.limits;
     assert_eq!((memory_bytes, queue, deadline_ms), limits);
     assert_eq!(counter.source, Source::Image(Image::File("./build/counter.wasm".to_owned())));
-    assert_eq!(counter.alias.as_ref().map(|alias| alias.as_str()), Some("my-counter"));
+    assert_eq!(counter.alias.as_ref().map(|alias| alias.as_str()), Some("my-counter-1"));
     let own = texts(&[("text", "hello"), ("times", "3"), ("word", "secret pass-word")]);
     assert_eq!(settings(&counter.config), own);
     assert_eq!(counter.config[1].properties, None);
@@ -177,7 +179,7 @@ fn what_is_not_honoured_is_named_with_its_line() {
             "  policies: [{name: vault, type: policy.secret}]\n  components:\n",
         )
         .replace(
-            "id: My_Counter",
+            "id: my-counter-1",
             "id: my-counter\n        secrets: [{name: token}]\n        colour: red",
         )
         .replace(
@@ -367,6 +369,102 @@ fn settings_that_a_provider_does_not_know_are_named_and_left_out() {
         assert_eq!(settings(&web.links[0].source_config), texts(&honoured));
     }
     assert!(said(&web("port: http")).contains(&"7: error: \"http\" is not a port".to_owned()));
+}
+
+#[test]
+fn a_link_is_on_what_it_says_and_nothing_else() {
+    let text = |link: &str| {
+        with(&format!(
+            "{{name: a, type: component, properties: {{image: a/b}}, traits: [{{type: link, properties: {{target: kv, {link}}}}}]}},\n\
+             {{name: kv, type: capability, properties: {{image: keyvalue-redis}}}}"
+        ))
+    };
+    for (link, expected) in [
+        (
+            "namespace: wasi, package: 'keyvalue/store@x', interfaces: [nonsense]",
+            "\"keyvalue/store\" is no package: use letters, digits and '-'",
+        ),
+        (
+            "namespace: 'wasi:keyvalue/atomics@', package: zzz, interfaces: [batch]",
+            "\"wasi:keyvalue/atomics\" is no namespace: use letters, digits and '-'",
+        ),
+        (
+            "namespace: wasi, package: keyvalue, interfaces: ['store/x']",
+            "\"store/x\" is no interface: use letters, digits and '-'",
+        ),
+        (
+            "namespace: wasi, package: 'keyvalue@0.2.0', interfaces: [store], constraints: {zzz: 1}",
+            "wasi:keyvalue knows no constraint \"zzz\": it would deny all",
+        ),
+        (
+            "namespace: wasi, package: keyvalue, interfaces: [store], target_config: [{name: c, properties: {url: x}}], target: {name: kv, config: [{name: c, properties: {url: y}}]}",
+            "\"target\" is said twice, first in line 5",
+        ),
+    ] {
+        let said = said(&text(link));
+        assert!(said.contains(&format!("5: error: {expected}")), "{link}: {said:?}");
+    }
+    let versions = "namespace: wasi, package: 'keyvalue@0.2.0', interfaces: ['store@0.2.0-draft2', 'store@0.1.0']";
+    let manifest = good_with_warnings(&text(versions));
+    assert_eq!(interfaces(&manifest.components[0].links[0]), ["wasi:keyvalue/store"]);
+    assert_eq!(said(&text(versions)).len(), 4);
+    let twice = text("namespace: wasi, package: keyvalue, interfaces: [store], target_config: [{name: c, properties: {url: x}}]")
+        .replace("target: kv", "target: {name: kv, config: [{name: c, properties: {url: y}}]}");
+    assert!(
+        said(&twice).contains(&"5: error: config c is given twice, and not the same".to_owned())
+    );
+}
+
+#[test]
+fn what_would_be_lost_or_mean_nothing_is_said() {
+    let actor = |properties: &str| {
+        with(&format!("{{name: a, type: component, properties: {{{properties}}}}}"))
+    };
+    for (text, expected) in [
+        (actor("image: a/b, limits: {deadline: 100000d}"), "error: a deadline is from 1ms to 49d"),
+        (actor("image: a/b, limits: {deadline: 0}"), "error: a deadline is from 1ms to 49d"),
+        (actor("image: a/b, limits: {memory: 5GiB}"), "error: an instance has from 64KiB to 4GiB"),
+        (
+            actor("image: a/b, config: [{name: c, properties: {k: {secret: DB_PASSWORD}}}]"),
+            "error: \"DB_PASSWORD\" is not a name: use 1 to 63 of a-z, 0-9 and '-'",
+        ),
+        (actor("image: http-server"), "error: http-server is a provider"),
+        (
+            actor("image: 'ghcr.io/wasmcloud/http-server:0.27.0'"),
+            "error: http-server is a provider",
+        ),
+        (actor("image: a/b, id: My_Id"), "warning: \"My_Id\" is called my-id on the lattice"),
+        (
+            actor("application: {name: x, component: y}, limits: {queue: 1}"),
+            "warning: who shares it says its limits: these are not honoured",
+        ),
+        (
+            actor("application: {name: x, component: y}, config: []"),
+            "warning: who shares it gives it its config: this is not honoured",
+        ),
+    ] {
+        assert_eq!(said(&text), [format!("5: {expected}")], "{text}");
+    }
+    let shared = COUNTER.replace("shared: \"true\"", "shared: yes");
+    assert_eq!(said(&shared), ["6: warning: this is neither true nor false: nothing is shared"]);
+    assert!(!good_with_warnings(&shared).shared);
+}
+
+#[test]
+fn what_stands_at_a_component_without_a_name_begets_no_errors() {
+    let text = with(
+        "{type: component, properties: {image: a/b}, traits: [{type: linkdef, properties: {target: web}}]},\n\
+         {name: '', type: component, properties: {image: a/b}},\n\
+         {name: web, type: capability, properties: {image: http-server}, traits: [{type: link, properties: \
+         {target: gone, namespace: wasi, package: http, interfaces: [incoming-handler]}}]}",
+    );
+    assert_eq!(
+        said(&text),
+        [
+            "5: error: a component needs name",
+            "6: error: \"\" is not a name: use 1 to 63 of a-z, 0-9 and '-'",
+        ]
+    );
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use std::{
     io::{self, Read},
+    ops::Range,
     path::PathBuf,
 };
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use clap::Args;
 use serde_json::json;
 use wattle_wadm::manifest::{self, Finding, Place, Reading, Severity};
@@ -98,20 +99,41 @@ fn shown(name: &str, text: &str, finding: &Finding) -> String {
         Severity::Warning => Level::WARNING,
     };
     let title = level.primary_title(finding.message.as_str());
-    let Place { line, bytes, .. } = &finding.place;
+    let Place { line, column, bytes } = &finding.place;
     let mut group = if *line == 0 {
         Group::with_title(title)
     } else {
-        // Only the line that is meant: to lay out a text is work for each of its bytes.
-        let start = text[..bytes.start].rfind('\n').map_or(0, |end| end + 1);
-        let shown = text[start..].lines().next().unwrap_or_default();
-        let at = AnnotationKind::Primary.span(bytes.start - start..bytes.end - start);
-        title.element(Snippet::source(shown).line_start(*line).path(name).annotation(at))
+        let (shown, span) = excerpt(text, bytes);
+        let is_whole = shown[..span.start].chars().count() + 1 == *column;
+        let at = AnnotationKind::Primary.span(span);
+        let snippet = Snippet::source(shown).line_start(*line).annotation(at);
+        match is_whole {
+            true => title.element(snippet.path(name)),
+            // The column is not the one that is seen.
+            false => {
+                let origin = Origin::path(name).line(*line).char_column(*column);
+                title.element(origin).element(snippet)
+            }
+        }
     };
     if let Some(help) = &finding.help {
         group = group.element(Level::HELP.message(help.as_str()));
     }
     format!("{}\n\n", Renderer::plain().render(&[group]))
+}
+
+/// The part of a line that is meant, and where in it: to lay out a text is work for each of its bytes.
+fn excerpt<'a>(text: &'a str, bytes: &Range<usize>) -> (&'a str, Range<usize>) {
+    const BEFORE_MAX: usize = 120; // bytes
+    const AFTER_MAX: usize = 120;
+    let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
+    let first = mark.min(bytes.start);
+    let line = text[..bytes.start].rfind(['\r', '\n']).map_or(first, |end| end + 1);
+    let rest = &text[bytes.start..];
+    let line_end = bytes.start + rest.find(['\r', '\n']).unwrap_or(rest.len());
+    let start = text.ceil_char_boundary(line.max(bytes.start.saturating_sub(BEFORE_MAX)));
+    let end = text.floor_char_boundary(line_end.min(bytes.start + AFTER_MAX));
+    (&text[start..end], bytes.start - start..bytes.end.min(end) - start)
 }
 
 #[cfg(test)]
@@ -137,6 +159,10 @@ error: kind has to be Application
 shop.yaml: not valid: 2 errors
 ";
         assert_eq!(as_text("shop.yaml", text, &manifest::read(text)), expected);
+        let long = format!("{}ä: {}\r\nx", "é".repeat(500), "ü".repeat(500));
+        let at = long.find('ä').expect("it is there");
+        let (shown, span) = excerpt(&long, &(at..at + 1_000));
+        assert!(shown.len() <= 240 && shown[span].starts_with("ä: ü"), "{shown}");
         let empty = as_text("a", "", &manifest::read(""));
         assert_eq!(empty, "error: the manifest is empty\n\na: not valid: 1 error\n");
     }

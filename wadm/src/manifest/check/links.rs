@@ -1,7 +1,7 @@
 //! Links: whom they name, what they can allow, and what they have to do with each other.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
+    collections::{HashMap, HashSet, hash_map::Entry},
     mem,
 };
 
@@ -130,13 +130,12 @@ fn merge(reader: &mut Reader, first: &mut Link, link: Link) {
         reader.findings.push(Finding::error(place, what).with_help(help));
         return;
     }
-    if link.interfaces.iter().all(|interface| first.interfaces.contains(interface)) {
-        reader.findings.push(Finding::warning(place, format!("{what}: once is enough")));
-    }
-    for interface in link.interfaces {
-        if !first.interfaces.contains(&interface) {
-            first.interfaces.push(interface);
-        }
+    let known: HashSet<Interface> = first.interfaces.iter().map(|it| it.value.clone()).collect();
+    let before = first.interfaces.len();
+    let place = link.place.clone();
+    first.interfaces.extend(link.interfaces.into_iter().filter(|it| !known.contains(&it.value)));
+    if first.interfaces.len() == before {
+        reader.findings.push(Finding::warning(&place, format!("{what}: once is enough")));
     }
 }
 

@@ -6,7 +6,9 @@ use wattle_core::{
 };
 
 use super::{Reader, find, shipped, unknown};
-use crate::manifest::{Component, Config, Finding, Link, Placed, component::Old, traits::OldLink};
+use crate::manifest::{
+    Component, Config, Finding, Link, Placed, Source, component::Old, link::OldLink,
+};
 
 pub(super) fn resolve(reader: &mut Reader, components: &mut [Component], old: Old) {
     for link in old.links {
@@ -26,6 +28,9 @@ fn resolve_one(
     let Some(component) = find(components, &provider) else {
         return unknown(reader, components, &provider);
     };
+    if component.source == Source::unknown() {
+        return;
+    }
     let Some(serves) = shipped(component) else {
         let what = format!(
             "what {} serves is not known, so that a linkdef does not say enough",

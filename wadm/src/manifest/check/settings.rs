@@ -1,7 +1,5 @@
 //! Settings of providers that come with Wattle: each is one that the provider knows, or is named as not honoured.
 
-use std::collections::BTreeMap;
-
 use wattle_core::link::ConfigValue;
 
 use super::{Reader, shipped};
@@ -25,18 +23,30 @@ pub(super) fn honour(
 ) {
     let Some(known) = known else { return };
     for properties in configs.iter_mut().filter_map(|config| config.properties.as_mut()) {
-        let mut honoured = BTreeMap::new();
+        let mut honoured = Properties::new();
+        let mut port_alone = None;
         for (key, setting) in std::mem::take(properties) {
             let lower = key.to_ascii_lowercase();
-            if known.contains(&lower.as_str()) {
+            let is_port = lower == "port" && known.contains(&"address");
+            let before = match is_port {
+                true => port_alone.as_ref(),
+                false => honoured.get(&lower),
+            };
+            if let Some(Placed { place, .. }) = before {
+                let what = format!("{key} is {lower}, which is in line {}, too", place.line);
+                reader.findings.push(Finding::error(&setting.place, what));
+            } else if is_port {
+                port_alone = Some(setting);
+            } else if known.contains(&lower.as_str()) {
                 honoured.insert(lower, setting);
-            } else if lower == "port" && known.contains(&"address") {
-                port(reader, &mut honoured, setting);
             } else {
                 let what = format!("{provider} has no setting {key:?} here: it is not honoured");
                 let help = format!("it has {}", known.join(", "));
                 reader.findings.push(Finding::warning(&setting.place, what).with_help(help));
             }
+        }
+        if let Some(setting) = port_alone {
+            port(reader, &mut honoured, setting);
         }
         *properties = honoured;
     }
@@ -44,7 +54,10 @@ pub(super) fn honour(
 
 /// An http-server's port alone, as wasmCloud's first versions had it, is one of this machine.
 fn port(reader: &mut Reader, honoured: &mut Properties, setting: Placed<ConfigValue>) {
-    let ConfigValue::Plain(port) = &setting.value else { return };
+    let port = match &setting.value {
+        ConfigValue::Plain(port) => port.as_str(),
+        ConfigValue::Secret { .. } => "a secret",
+    };
     let finding = match port.parse::<u16>() {
         Err(_) => Finding::error(&setting.place, format!("{port:?} is not a port")),
         Ok(_) if honoured.contains_key("address") => {
