@@ -109,11 +109,19 @@ impl Reconciler {
         Round { commands, status: plan.status, is_settled, again_ms }
     }
 
-    /// What came of a command. One that is no longer under way is answered too late: the next snapshot shows what it did.
-    pub fn answered(&mut self, now_ms: u64, command: &Command, outcome: Result<(), String>) {
+    /// What came of the command that the round at `sent_ms` gave: an answer to an earlier one that said the same says nothing of
+    /// this one. One that is no longer under way is answered too late: the next snapshot shows what it did.
+    pub fn answered(
+        &mut self,
+        now_ms: u64,
+        sent_ms: u64,
+        command: &Command,
+        outcome: Result<(), String>,
+    ) {
         let subject = Subject::of(command);
         let Some(under_way) = self.under_way.get_mut(&subject) else { return };
-        if under_way.command != *command || under_way.done_ms.is_some() {
+        let is_this = under_way.command == *command && under_way.sent_ms == sent_ms;
+        if !is_this || under_way.done_ms.is_some() {
             return;
         }
         match outcome {

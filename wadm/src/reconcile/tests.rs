@@ -66,7 +66,7 @@ fn what_is_under_way_is_not_said_again_before_a_fresh_snapshot_shows_what_came_o
     assert_eq!((commands.len(), is_settled), (1, false));
     assert_eq!(reconciler.round(1, &desired, &seen(1, &[])).commands, []);
 
-    reconciler.answered(10, &commands[0], Ok(()));
+    reconciler.answered(10, 0, &commands[0], Ok(()));
     // The snapshot is from before the answer.
     let round = reconciler.round(11, &desired, &seen(9, &[]));
     assert_eq!((round.commands, round.status[&id(0)].ready), (Vec::new(), 2));
@@ -83,7 +83,7 @@ fn what_fails_is_tried_again_after_twice_the_time() {
     for wait_ms in [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000] {
         let Round { commands, .. } = reconciler.round(now_ms, &desired, &seen(now_ms, &[]));
         assert_eq!(commands.len(), 1, "at {now_ms}");
-        reconciler.answered(now_ms, &commands[0], Err("the disk is full".to_owned()));
+        reconciler.answered(now_ms, now_ms, &commands[0], Err("the disk is full".to_owned()));
         let round = reconciler.round(now_ms + wait_ms - 1, &desired, &seen(now_ms, &[]));
         assert_eq!((round.commands, round.again_ms), (Vec::new(), Some(now_ms + wait_ms)));
         let share = &round.status[&id(0)].placement.shares[0];
@@ -105,9 +105,13 @@ fn a_command_that_nobody_answers_has_failed_when_it_has_expired() {
     let why = &round.status[&id(0)].placement.shares[0].why[&host_key()];
     assert_eq!((round.commands, why.as_str()), (Vec::new(), "no answer within 30 s"));
     // An answer after that says nothing new.
-    reconciler.answered(COMMAND_MS + 1, &sent[0], Ok(()));
+    reconciler.answered(COMMAND_MS + 1, 0, &sent[0], Ok(()));
     let at_ms = COMMAND_MS + BACKOFF_MS_MIN;
     assert_eq!(reconciler.round(at_ms, &desired, &seen(at_ms, &[])).commands, sent);
+    // Nor does one that comes when the same has been said again.
+    reconciler.answered(at_ms + 1, 0, &sent[0], Err("too late".to_owned()));
+    assert_eq!(reconciler.round(at_ms + 2, &desired, &seen(at_ms + 2, &[])).commands, []);
+    assert!(reconciler.failed.values().all(|failed| failed.reason != "too late"));
 }
 
 #[test]
@@ -115,7 +119,7 @@ fn a_host_starts_only_some_at_a_time() {
     let (mut reconciler, desired) = (Reconciler::default(), shop(10));
     let first = reconciler.round(0, &desired, &seen(0, &[])).commands;
     assert_eq!(first.len(), UNDER_WAY_OF_ONE_MAX);
-    reconciler.answered(1, &first[0], Ok(()));
+    reconciler.answered(1, 0, &first[0], Ok(()));
     let next = reconciler.round(2, &desired, &seen(2, &[(id(0), 2)])).commands;
     assert_eq!(next.len(), 1);
     assert!(!first.contains(&next[0]));

@@ -61,9 +61,10 @@ impl Leader {
     pub(crate) fn answered(
         &mut self,
         now_ms: u64,
+        sent_ms: u64,
         command: &wattle_wadm::plan::Command,
         outcome: Result<(), String>,
     ) {
-        self.reconciler.answered(now_ms, command, outcome);
+        self.reconciler.answered(now_ms, sent_ms, command, outcome);
     }
 }

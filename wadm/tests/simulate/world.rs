@@ -40,7 +40,7 @@ pub(crate) struct World {
 /// Something on its way.
 enum Mail {
     Command { leader: usize, lease: u64, sent_ms: u64, command: Command },
-    Answer { leader: usize, command: Command, outcome: Result<(), String> },
+    Answer { leader: usize, sent_ms: u64, command: Command, outcome: Result<(), String> },
     Report { leader: usize, host: HostKey, report: Box<Host>, at_ms: u64 },
 }
 
@@ -189,8 +189,8 @@ impl World {
             Mail::Report { leader, host, report, at_ms } => {
                 self.leaders[leader].hear(host, *report, at_ms);
             }
-            Mail::Answer { leader, command, outcome } => {
-                self.leaders[leader].answered(self.now_ms, &command, outcome);
+            Mail::Answer { leader, sent_ms, command, outcome } => {
+                self.leaders[leader].answered(self.now_ms, sent_ms, &command, outcome);
             }
             Mail::Command { leader, lease, sent_ms, command } => {
                 self.deliver_command(leader, (lease, sent_ms), command);
@@ -217,12 +217,12 @@ impl World {
                 // It is said when it is true.
                 let wait_ms = true_ms - self.now_ms;
                 self.posted += 1;
-                let mail = Mail::Answer { leader, command, outcome: Ok(()) };
+                let mail = Mail::Answer { leader, sent_ms: sent.1, command, outcome: Ok(()) };
                 self.mail.insert((self.now_ms + wait_ms + 1, self.posted), mail);
             }
             Err(reason) => {
                 self.tally.refused += u64::from(!fails);
-                self.post(Mail::Answer { leader, command, outcome: Err(reason) });
+                self.post(Mail::Answer { leader, sent_ms: sent.1, command, outcome: Err(reason) });
             }
         }
     }
