@@ -56,82 +56,106 @@ pub(super) fn steps(
 ) -> Vec<Command> {
     let wanted: u32 = placement.hosts.values().sum();
     let running: u32 = now.running().map(|one| one.instances).sum();
-    let answering: u32 = now.running().map(|one| one.ready).sum();
     let is_daemon = matches!(component.scaler, Scaler::Daemon { .. });
     // Each host of a daemon is for itself: nothing moves between them.
     let most = if is_daemon { u32::MAX } else { wanted.saturating_add(surge(component, wanted)) };
-
-    let mut commands = Vec::new();
-    let run = |host: &HostKey, instances| Command::Run {
-        host: host.clone(),
-        id: id.clone(),
-        artifact: component.artifact.clone(),
-        instances,
-    };
-    let target = |host| placement.hosts.get(host).copied().unwrap_or(0);
-
-    let mut budget = most.saturating_sub(running);
-    let mut is_growing = false;
-    for &(host, _, there) in &now.hosts {
-        let has = there.map_or(0, |running| running.instances);
-        let is_old = there.is_some_and(|running| running.artifact != component.artifact);
-        if target(host) <= has || is_old {
-            continue;
-        }
-        is_growing = true;
-        let more = (target(host) - has).min(budget);
-        budget -= more;
-        if more > 0 {
-            commands.push(run(host, has + more));
-        }
-    }
-
-    // The new version takes over what the old one had there; it shrinks, if it should, once it answers.
-    let at_once = (placement.hosts.len() * HOSTS_AT_ONCE_PERCENT / 100).max(1);
-    let mut free = match now.is_refused(id) {
-        true => 0,
-        false => at_once.saturating_sub(now.being_tried() + commands.len()),
-    };
-    for &(host, _, there) in &now.hosts {
-        let Some(there) = there.filter(|there| there.artifact != component.artifact) else {
-            continue;
-        };
-        if target(host) == 0 || free == 0 {
-            continue;
-        }
-        free -= 1;
-        let more = target(host).saturating_sub(there.instances).min(budget);
-        budget -= more;
-        commands.push(run(host, there.instances + more));
-    }
-
+    let budget = most.saturating_sub(running);
+    let mut steps = Steps { id, component, placement, now, budget, commands: Vec::new() };
+    let is_growing = steps.grow();
+    steps.renew();
     // Nothing answers less than it should because of what has yet to come.
-    let mut spare = match is_growing && !is_daemon {
+    let answering: u32 = now.running().map(|one| one.ready).sum();
+    steps.shrink(match is_growing && !is_daemon {
         true => answering.saturating_sub(wanted),
         false => u32::MAX,
-    };
-    for &(host, _, there) in &now.hosts {
-        let Some(there) = there else { continue };
-        let is_old = there.artifact != component.artifact;
-        let surplus = there.instances.saturating_sub(target(host));
-        // Those that do not answer are no loss.
-        let silent = there.instances.saturating_sub(there.ready);
-        let fewer = surplus.min(silent.saturating_add(spare));
-        if fewer == 0 || (is_old && target(host) > 0) {
-            continue;
+    });
+    steps.commands
+}
+
+/// The steps of one component, as they are put together.
+struct Steps<'a> {
+    id: &'a EntityId,
+    component: &'a Component,
+    placement: &'a Placement,
+    now: &'a Now<'a>,
+    /// Instances that may come on top of those that run.
+    budget: u32,
+    commands: Vec<Command>,
+}
+
+impl Steps<'_> {
+    /// Starts what is missing; says whether anything is.
+    fn grow(&mut self) -> bool {
+        let mut is_growing = false;
+        for &(host, _, there) in &self.now.hosts {
+            let has = there.map_or(0, |running| running.instances);
+            let is_old = there.is_some_and(|running| self.is_old(running));
+            if self.target(host) <= has || is_old {
+                continue;
+            }
+            is_growing = true;
+            let more = (self.target(host) - has).min(self.budget);
+            self.budget -= more;
+            if more > 0 {
+                self.run(host, &self.component.artifact, has + more);
+            }
         }
-        spare -= fewer.saturating_sub(silent);
-        match there.instances - fewer {
-            0 => commands.push(Command::Stop { host: host.clone(), id: id.clone() }),
-            left => commands.push(Command::Run {
-                host: host.clone(),
-                id: id.clone(),
-                artifact: there.artifact.clone(),
-                instances: left,
-            }),
+        is_growing
+    }
+
+    /// The new version takes over what the old one had on some hosts; it shrinks, if it should, once it answers.
+    fn renew(&mut self) {
+        let at_once = (self.placement.hosts.len() * HOSTS_AT_ONCE_PERCENT / 100).max(1);
+        let mut free = match self.now.is_refused(self.id) {
+            true => 0,
+            false => at_once.saturating_sub(self.now.being_tried() + self.commands.len()),
+        };
+        for &(host, _, there) in &self.now.hosts {
+            let Some(there) = there.filter(|there| self.is_old(there)) else { continue };
+            if self.target(host) == 0 || free == 0 {
+                continue;
+            }
+            free -= 1;
+            let more = self.target(host).saturating_sub(there.instances).min(self.budget);
+            self.budget -= more;
+            self.run(host, &self.component.artifact, there.instances + more);
         }
     }
-    commands
+
+    /// Stops what is too much, of what answers no more than can be spared.
+    fn shrink(&mut self, mut spare: u32) {
+        for &(host, _, there) in &self.now.hosts {
+            let Some(there) = there else { continue };
+            let surplus = there.instances.saturating_sub(self.target(host));
+            // Those that do not answer are no loss.
+            let silent = there.instances.saturating_sub(there.ready);
+            let fewer = surplus.min(silent.saturating_add(spare));
+            if fewer == 0 || (self.is_old(there) && self.target(host) > 0) {
+                continue;
+            }
+            spare -= fewer.saturating_sub(silent);
+            match there.instances - fewer {
+                0 => {
+                    let stop = Command::Stop { host: host.clone(), id: self.id.clone() };
+                    self.commands.push(stop);
+                }
+                left => self.run(host, &there.artifact, left),
+            }
+        }
+    }
+
+    fn target(&self, host: &HostKey) -> u32 {
+        self.placement.hosts.get(host).copied().unwrap_or(0)
+    }
+
+    fn is_old(&self, running: &Running) -> bool {
+        running.artifact != self.component.artifact
+    }
+
+    fn run(&mut self, host: &HostKey, artifact: &Artifact, instances: u32) {
+        let (host, id, artifact) = (host.clone(), self.id.clone(), artifact.clone());
+        self.commands.push(Command::Run { host, id, artifact, instances });
+    }
 }
 
 fn surge(component: &Component, wanted: u32) -> u32 {
