@@ -9,6 +9,7 @@ use crate::{TokenError, TokenKind};
 
 pub mod code;
 pub mod control;
+pub mod deployment;
 pub mod identity;
 pub mod record;
 pub mod revocations;

@@ -20,6 +20,8 @@ pub(crate) struct Issuers {
     pub(crate) steps: Vec<ChainStep>,
     /// The user among them. There is one at most, the leaf's own issuer, since users issue nobody.
     pub(crate) user: Option<(UserKey, UserClaims)>,
+    /// The rights of the leaf's issuer, if it is a user or a host.
+    pub(crate) rights: BTreeSet<Right>,
 }
 
 /// What the tokens of those who issue have in common.
@@ -47,8 +49,11 @@ pub(crate) fn issuers(parts: &[Compact<'_>], issuer: &str) -> Result<Issuers, To
         }
         check_label(kind, &payload.body.name)?;
         issuers.steps.push(ChainStep::of(&payload, Some(&payload.body.name)));
+        let IssuerBody { name, rights } = payload.body;
+        if matches!(kind, TokenKind::User | TokenKind::Host) && issuers.steps.len() == 1 {
+            issuers.rights.clone_from(&rights);
+        }
         if let (TokenKind::User, Ok(key)) = (kind, payload.sub.parse()) {
-            let IssuerBody { name, rights } = payload.body;
             issuers.user = Some((key, UserClaims { name, rights }));
         }
         issuer = payload.iss;
@@ -57,10 +62,7 @@ pub(crate) fn issuers(parts: &[Compact<'_>], issuer: &str) -> Result<Issuers, To
 }
 
 /// Whether a token of this kind may be about its subject and signed by its issuer.
-pub(crate) fn check_step(
-    step: &ChainStep,
-    user: Option<&(UserKey, UserClaims)>,
-) -> Result<(), TokenError> {
+pub(crate) fn check_step(step: &ChainStep, issuers: &Issuers) -> Result<(), TokenError> {
     subject_fits(step.kind, &step.subject).map_err(|why| TokenError::Subject {
         of: step.kind,
         subject: shortened(&step.subject),
@@ -70,9 +72,8 @@ pub(crate) fn check_step(
         |why| TokenError::IssuerMayNot { issuer: shortened(&step.issuer), kind: step.kind, why };
     let issuer = KeyKind::of(&step.issuer).ok_or_else(|| refused("that is not a key"))?;
     let none = BTreeSet::new();
-    let rights = user
-        .filter(|(key, _)| key.as_str() == step.issuer)
-        .map_or(&none, |(_, claims)| &claims.rights);
+    let by_first = issuers.steps.first().is_some_and(|first| first.subject == step.issuer);
+    let rights = if by_first { &issuers.rights } else { &none };
     may_issue(step.kind, issuer, rights).map_err(refused)?;
     if step.kind == TokenKind::Operator && step.subject != step.issuer {
         return Err(refused("an operator signs itself"));

@@ -80,7 +80,7 @@ impl<B: Body> Draft<B> {
 /// The rules that a leaf must keep wherever it is read, whoever is trusted there.
 fn check_leaf<B: Body>(payload: &Payload<B>, issuers: &Issuers) -> Result<(), TokenError> {
     let leaf = ChainStep::of(payload, payload.body.name());
-    chain::check_step(&leaf, issuers.user.as_ref())?;
+    chain::check_step(&leaf, issuers)?;
     let chain: Vec<ChainStep> = [leaf].into_iter().chain(issuers.steps.iter().cloned()).collect();
     let account = chain::account(&chain);
     let (subject, issuer) = (payload.sub.as_str(), payload.iss.as_str());

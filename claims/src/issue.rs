@@ -2,9 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use wattle_core::Name;
+
 use crate::{KeyKind, RecordKey, Right, TokenKind, compact::is_id};
 
-/// Whether a key of this kind may sign a token of that kind; the error says who may. `rights` are the user's, where a user signs.
+/// Whether a key of this kind may sign a token of that kind; the error says who may. `rights` are the user's or
+/// the host's, where one signs.
 pub fn may_issue(
     kind: TokenKind,
     issuer: KeyKind,
@@ -36,14 +39,27 @@ pub fn may_issue(
         (TokenKind::Revocations, KeyKind::Account | KeyKind::Operator) => Ok(()),
         (TokenKind::Revocations, _) => Err("an account or an operator does"),
 
-        (TokenKind::Link | TokenKind::Config | TokenKind::Command, KeyKind::Account) => Ok(()),
+        (
+            TokenKind::Link | TokenKind::Config | TokenKind::Command | TokenKind::Request,
+            KeyKind::Account,
+        ) => Ok(()),
         (TokenKind::Link, KeyKind::User) => needs(Right::Link),
         (TokenKind::Config, KeyKind::User) => needs(Right::Config),
         // Which right a command needs depends on the command, and is the host's to check.
-        (TokenKind::Command, KeyKind::User) => Ok(()),
-        (TokenKind::Link | TokenKind::Config | TokenKind::Command, _) => {
+        (TokenKind::Command | TokenKind::Request, KeyKind::User) => Ok(()),
+        (TokenKind::Command, KeyKind::Host) => needs(Right::Wadm),
+        (TokenKind::Link | TokenKind::Config | TokenKind::Command | TokenKind::Request, _) => {
             Err("an account or one of its users does")
         }
+
+        (TokenKind::Deployment, KeyKind::Account) => Ok(()),
+        (TokenKind::Deployment, KeyKind::User) => {
+            needs(Right::Control).and_then(|()| needs(Right::Link))
+        }
+        (TokenKind::Deployment, _) => Err("an account or one of its users does"),
+
+        (TokenKind::Rollout | TokenKind::Lease, KeyKind::Host) => needs(Right::Wadm),
+        (TokenKind::Rollout | TokenKind::Lease, _) => Err("a host that may be wadm does"),
 
         (
             TokenKind::Answer
@@ -68,7 +84,9 @@ const fn missing(right: Right) -> &'static str {
     match right {
         Right::Link => "the user lacks the right link",
         Right::Config => "the user lacks the right config",
-        Right::Control | Right::Invoke | Right::Inspect => "the user lacks the right",
+        Right::Control => "the user lacks the right control",
+        Right::Wadm => "the host lacks the right wadm",
+        Right::Invoke | Right::Inspect => "the user lacks the right",
     }
 }
 
@@ -97,14 +115,22 @@ pub(crate) fn subject_fits(kind: TokenKind, subject: &str) -> Result<(), &'stati
             Some(KeyKind::Account | KeyKind::Operator) => Ok(()),
             _ => Err("it is the issuer's own key"),
         },
-        TokenKind::Link | TokenKind::Config | TokenKind::Share | TokenKind::Placement => {
+        TokenKind::Link
+        | TokenKind::Config
+        | TokenKind::Share
+        | TokenKind::Placement
+        | TokenKind::Deployment
+        | TokenKind::Rollout => {
             subject.parse::<RecordKey>().map(drop).map_err(|_| "it is a record's key")
         }
-        TokenKind::Beat => key(KeyKind::Host, "it is the host's own key"),
+        TokenKind::Beat | TokenKind::Lease => key(KeyKind::Host, "it is the host's own key"),
         TokenKind::Command => key(KeyKind::Host, "it is the key of the host that is to act"),
         TokenKind::Hello => key(KeyKind::Host, "it is the key of the host that is spoken to"),
+        TokenKind::Request => {
+            subject.parse::<Name>().map(drop).map_err(|_| "it is the verb that is asked")
+        }
         TokenKind::Answer | TokenKind::Welcome if is_id(subject) => Ok(()),
-        TokenKind::Answer => Err("it is the id of the command that is answered"),
+        TokenKind::Answer => Err("it is the id of what is answered"),
         TokenKind::Welcome => Err("it is the id of the hello that is answered"),
     }
 }

@@ -30,11 +30,19 @@ pub enum TokenKind {
     Revocations,
     /// A host's record of what it runs.
     Placement,
+    /// A record of what a user declares is to run.
+    Deployment,
+    /// wadm's record of how far a deployment has come.
+    Rollout,
+    /// Which wadm acts.
+    Lease,
     /// A host's sign of life.
     Beat,
     /// A command to a host.
     Command,
-    /// A host's answer to a command.
+    /// A question to wadm.
+    Request,
+    /// A host's answer to a command or a request.
     Answer,
     /// A host's first word to another.
     Hello,
@@ -57,8 +65,12 @@ impl TokenKind {
             Self::Share => "share",
             Self::Revocations => "revocations",
             Self::Placement => "placement",
+            Self::Deployment => "deployment",
+            Self::Rollout => "rollout",
+            Self::Lease => "lease",
             Self::Beat => "beat",
             Self::Command => "command",
+            Self::Request => "request",
             Self::Answer => "answer",
             Self::Hello => "hello",
             Self::Welcome => "welcome",

@@ -24,10 +24,11 @@ pub use audience::Audience;
 pub use body::{
     About, Body, UnderAccount,
     code::{ActorClaims, ProviderClaims},
+    deployment::{GivenUp, Lease, Rollout, content_of},
     identity::{AccountClaims, HostClaims, OperatorClaims, Right, UserClaims},
     record::{
-        ConfigRecord, LinkRecord, Placed, Placement, PlacementRecord, Record, RecordKey,
-        RecordKeyError, RecordValue, Share, ShareRecord,
+        ConfigRecord, DeploymentRecord, LinkRecord, Placed, Placement, PlacementRecord, Record,
+        RecordKey, RecordKeyError, RecordValue, RolloutRecord, Share, ShareRecord,
     },
     revocations::Revocations,
     session::{Hello, Welcome},

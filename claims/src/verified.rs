@@ -1,9 +1,9 @@
 //! Tokens that hold.
 
-use std::ops::Deref;
+use std::{collections::BTreeSet, ops::Deref};
 
 use serde::{Serialize, de::IgnoredAny};
-use wattle_core::{AccountKey, UserKey, control::Command};
+use wattle_core::{AccountKey, HostKey, UserKey, control::Command};
 
 use crate::{
     About, Audience, Body, Claims, Right, Timestamp, TokenError, TokenKind, Trust, UnderAccount,
@@ -19,6 +19,7 @@ pub struct Verified<B> {
     chain: Vec<ChainStep>,
     account: Option<AccountKey>,
     user: Option<(UserKey, UserClaims)>,
+    rights: BTreeSet<Right>,
     text: Box<str>,
 }
 
@@ -53,13 +54,13 @@ impl<B: Body> Verified<B> {
         let parts = compact::split(text)?;
         let part = compact::leaf(&parts);
         let leaf: Payload<IgnoredAny> = part.payload(B::KIND)?;
-        let Issuers { steps, user } = chain::issuers(&parts[1..], &leaf.iss)?;
+        let issuers = chain::issuers(&parts[1..], &leaf.iss)?;
         let mut chain = vec![ChainStep::of(&leaf, None)];
-        chain.extend(steps);
+        chain.extend(issuers.steps.iter().cloned());
 
         trust.anchor(&chain)?;
         for step in &chain {
-            chain::check_step(step, user.as_ref())?;
+            chain::check_step(step, &issuers)?;
         }
         for (part, step) in parts.iter().zip(&chain) {
             if !part.is_signed_by(&step.issuer) {
@@ -73,7 +74,8 @@ impl<B: Body> Verified<B> {
         let (subject, issuer) = (claims.subject.as_str(), claims.issuer.as_str());
         claims.body.check(&About { subject, issuer, account: account.as_ref() })?;
         chain[0].name = claims.body.name().map(str::to_owned);
-        Ok(Self { claims, chain, account, user, text: text.into() })
+        let Issuers { user, rights, .. } = issuers;
+        Ok(Self { claims, chain, account, user, rights, text: text.into() })
     }
 
     /// The user token's claims, if a user signed.
@@ -89,6 +91,11 @@ impl<B: Body> Verified<B> {
     /// The tokens of the chain, the leaf first.
     pub fn chain(&self) -> &[ChainStep] {
         &self.chain
+    }
+
+    /// What the user or the host that signed may do.
+    pub fn issuer_rights(&self) -> &BTreeSet<Right> {
+        &self.rights
     }
 
     /// When the first token of the chain expires.
@@ -117,9 +124,15 @@ impl<B: UnderAccount> Verified<B> {
 }
 
 impl Verified<Command> {
-    /// Whether who commands has this right: a user by the user's token, the account itself by being the account.
+    /// Whether who commands has this right: a user by the user's token, the account itself by being the account. A host, which
+    /// commands as wadm, has none of a user's.
     pub fn may(&self, right: Right) -> bool {
-        self.user().is_none_or(|user| user.rights.contains(&right))
+        !self.is_by_wadm() && self.user().is_none_or(|user| user.rights.contains(&right))
+    }
+
+    /// Whether a host commands: as wadm, since no other may.
+    pub fn is_by_wadm(&self) -> bool {
+        self.chain.first().is_some_and(|leaf| leaf.issuer.starts_with(HostKey::PREFIX))
     }
 }
 

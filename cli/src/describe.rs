@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 use wattle_claims::{
-    AccountClaims, ActorClaims, Body, ConfigRecord, Hello, HostClaims, LinkRecord, OperatorClaims,
-    PlacementRecord, ProviderClaims, Revocations, ShareRecord, Signed, Timestamp, TokenKind, Trust,
-    UserClaims, Welcome, module, peek_kind, provider,
+    AccountClaims, ActorClaims, Body, ConfigRecord, DeploymentRecord, Hello, HostClaims, Lease,
+    LinkRecord, OperatorClaims, PlacementRecord, ProviderClaims, Revocations, RolloutRecord,
+    ShareRecord, Signed, Timestamp, TokenKind, Trust, UserClaims, Welcome, module, peek_kind,
+    provider,
 };
 use wattle_core::{
     Digest,
+    app::AppRequest,
     beat::Beat,
     control::{Answer, Command},
 };
@@ -181,8 +183,12 @@ fn token(text: &str, trust: Option<&Trust>) -> anyhow::Result<(TokenDescription,
         TokenKind::Share => token_of::<ShareRecord>(text, trust),
         TokenKind::Revocations => token_of::<Revocations>(text, trust),
         TokenKind::Placement => token_of::<PlacementRecord>(text, trust),
+        TokenKind::Deployment => token_of::<DeploymentRecord>(text, trust),
+        TokenKind::Rollout => token_of::<RolloutRecord>(text, trust),
+        TokenKind::Lease => token_of::<Lease>(text, trust),
         TokenKind::Beat => token_of::<Beat>(text, trust),
         TokenKind::Command => token_of::<Command>(text, trust),
+        TokenKind::Request => token_of::<AppRequest>(text, trust),
         TokenKind::Answer => token_of::<Answer>(text, trust),
         TokenKind::Hello => token_of::<Hello>(text, trust),
         TokenKind::Welcome => token_of::<Welcome>(text, trust),

@@ -34,4 +34,7 @@ pub struct Beat {
     /// Whether it has its calls answered elsewhere.
     #[serde(default)]
     pub draining: bool,
+    /// Changes with what runs and how it does, so that nobody has to ask each second.
+    #[serde(default)]
+    pub running: u64,
 }

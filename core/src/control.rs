@@ -6,12 +6,13 @@ use std::{collections::BTreeMap, num::NonZeroU16};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    app::{ApplicationStatus, SignedDeployment},
     artifact::Digest,
     call::CallError,
     entity::EntityId,
     interface::Interface,
     inventory::{Explanation, Inventory, LinkStatus, LogPage},
-    link::LinkName,
+    link::{ConfigValue, LinkName},
     name::Name,
     trace::{Span, TraceId, TraceParent},
 };
@@ -49,6 +50,8 @@ pub enum Command {
         /// The record's token.
         token: String,
     },
+    /// From wadm: make one component of a deployment so.
+    Reconcile(Reconcile),
     /// What runs on the host.
     GetInventory,
     /// The links it knows, and whether each holds.
@@ -83,6 +86,35 @@ pub enum Command {
     },
 }
 
+/// What wadm has a host do. The host obeys what lies within the deployment, from who holds the lease.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Reconcile {
+    /// The lease's term: a host refuses one that is not the newest.
+    pub term: u64,
+    /// The deployment's record, which a user signed.
+    pub deployment: String,
+    /// The component.
+    pub id: EntityId,
+    /// What is to be, whatever is.
+    pub goal: Goal,
+}
+
+/// What is to be of one component on one host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum Goal {
+    /// This program runs.
+    Run {
+        /// Which of those that the deployment has under this id, by content.
+        program: Digest,
+        /// Calls at once; of a provider 1.
+        instances: NonZeroU16,
+    },
+    /// Nothing runs.
+    Stop,
+}
+
 /// How many calls at once one host takes for an actor; each runs in an instance of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -109,6 +141,12 @@ pub struct StartActor {
     /// Limits other than the host's defaults.
     #[serde(default)]
     pub limits: ActorLimits,
+    /// Settings beside those of the records, which they win over.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, ConfigValue>,
+    /// The deployment's program that this is, by content; none where a user started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<Digest>,
 }
 
 /// An actor's limits; what is absent is the host's default. A host may hold an actor to less, never to more than it allows.
@@ -137,6 +175,12 @@ pub struct StartProvider {
     /// Config records for it, in order; later ones win.
     #[serde(default)]
     pub config: Vec<Name>,
+    /// Settings beside those of the records, which they win over.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, ConfigValue>,
+    /// The deployment's program that this is, by content; none where a user started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<Digest>,
 }
 
 /// A call that a user makes, who needs the `invoke` right for it.
@@ -237,6 +281,10 @@ pub enum Outcome {
     Logs(LogPage),
     /// To [`Command::GetTrace`]: oldest first.
     Trace(Vec<Span>),
+    /// To [`crate::app::AppRequest::List`] and [`crate::app::AppRequest::Status`].
+    Applications(Vec<ApplicationStatus>),
+    /// To [`crate::app::AppRequest::Get`].
+    Deployment(SignedDeployment),
 }
 
 /// Why a command had no effect.

@@ -19,6 +19,11 @@ impl EntityId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The application that declares it, if one does.
+    pub fn application(&self) -> Option<&str> {
+        self.0.split_once('/').map(|(application, _)| application)
+    }
 }
 
 impl FromStr for EntityId {

@@ -10,7 +10,7 @@ use crate::{
     entity::{EntityId, Identity},
     interface::Interface,
     key::HostKey,
-    link::Link,
+    link::{Link, LinkKey},
     name::{LatticeName, Name},
 };
 
@@ -42,6 +42,28 @@ pub struct Inventory {
     /// What other hosts say that they run, as far as their claims hold here.
     #[serde(default)]
     pub elsewhere: Vec<Elsewhere>,
+    /// Links that deployments declare and that do not hold here.
+    #[serde(default)]
+    pub failed_links: Vec<FailedLink>,
+    /// Calls at once that all its actors together have room for.
+    #[serde(default)]
+    pub room: u32,
+    /// Artifacts on its disk.
+    #[serde(default)]
+    pub cached: Vec<Digest>,
+    /// What its beats say as long as nothing of this has changed (see [`crate::beat::Beat::running`]).
+    #[serde(default)]
+    pub running: u64,
+}
+
+/// A link that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FailedLink {
+    /// The link.
+    pub link: LinkKey,
+    /// Why: something of the chain of authority is missing, or a provider could not do what it asks.
+    pub reason: String,
 }
 
 /// Something that runs on another host.
@@ -66,6 +88,9 @@ pub struct ActorStatus {
     pub identity: Identity,
     /// The artifact it runs.
     pub artifact: Digest,
+    /// The deployment's program that it is, by content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<Digest>,
     /// The name in its claims.
     pub name: String,
     /// Whether its claims hold now; the reason if they do not.
@@ -98,6 +123,9 @@ pub struct ProviderStatus {
     pub identity: Identity,
     /// The artifact it runs.
     pub artifact: Digest,
+    /// The deployment's program that it is, by content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub program: Option<Digest>,
     /// The name in its claims.
     pub name: String,
     /// What it is doing.

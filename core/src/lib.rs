@@ -2,11 +2,13 @@
 //!
 //! Nothing here performs I/O. A type that crosses a process or a machine is defined here once; both ends use it.
 
+pub mod app;
 pub mod artifact;
 pub mod beat;
 pub mod call;
 pub mod codec;
 pub mod control;
+pub mod deployment;
 pub mod entity;
 pub mod event;
 pub mod interface;

@@ -54,6 +54,13 @@ pub enum Subject {
         /// What kind of thing.
         kind: Name,
     },
+    /// Questions about declared applications, to whichever wadm holds the lease of the asker's account.
+    App {
+        /// The lattice.
+        lattice: LatticeName,
+        /// What is asked.
+        verb: Name,
+    },
     /// Replies to commands of one client. Never `_INBOX`, so that NATS permissions per client are possible.
     ClientReply {
         /// The lattice.
@@ -77,6 +84,11 @@ impl Subject {
     /// The beats of all hosts, to subscribe to.
     pub fn all_beats(lattice: &LatticeName) -> String {
         format!("{ROOT}.{lattice}.beat.*")
+    }
+
+    /// All questions about applications, to subscribe to.
+    pub fn all_apps(lattice: &LatticeName) -> String {
+        format!("{ROOT}.{lattice}.app.*")
     }
 
     /// All events, to subscribe to.
@@ -135,6 +147,7 @@ impl fmt::Display for Subject {
             }
             Self::Control { lattice, host } => write!(f, "{ROOT}.{lattice}.host.{host}.control"),
             Self::Beat { lattice, host } => write!(f, "{ROOT}.{lattice}.beat.{host}"),
+            Self::App { lattice, verb } => write!(f, "{ROOT}.{lattice}.app.{verb}"),
             Self::Event { lattice, kind } => write!(f, "{ROOT}.{lattice}.event.{kind}"),
             Self::ClientReply { lattice, client } => {
                 write!(f, "{ROOT}.{lattice}.client.{client}.reply")
@@ -170,6 +183,7 @@ fn parse(text: &str) -> Option<Subject> {
         ["host", host, "control"] => Some(Subject::Control { lattice, host: host.parse().ok()? }),
         ["beat", host] => Some(Subject::Beat { lattice, host: host.parse().ok()? }),
         ["event", kind] => Some(Subject::Event { lattice, kind: kind.parse().ok()? }),
+        ["app", verb] => Some(Subject::App { lattice, verb: verb.parse().ok()? }),
         ["client", client, "reply"] => {
             Some(Subject::ClientReply { lattice, client: client.parse().ok()? })
         }
@@ -198,6 +212,7 @@ mod tests {
             Subject::Control { lattice: lattice.clone(), host: host.clone() },
             Subject::Beat { lattice: lattice.clone(), host },
             Subject::Event { lattice: lattice.clone(), kind: name.clone() },
+            Subject::App { lattice: lattice.clone(), verb: name.clone() },
             Subject::ClientReply { lattice, client: name },
         ]
     }

@@ -57,6 +57,8 @@ const DEADLINE_MAX: Duration = Duration::from_secs(600);
 
 /// What all actors of a host share: the engine, what it links, and the compiler.
 pub(crate) struct ActorRuntime {
+    /// Calls at once of all actors together.
+    pub(crate) room: u32,
     compiler: Arc<Compiler>,
     linker: Linker<Instance>,
     /// Instances at once, of all actors: the pool has no more.
@@ -136,7 +138,8 @@ impl ActorRuntime {
         // Half of the cores for those that compute; the other half is always there for those that answer.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let background = Background::start(cores.div_ceil(2))?;
-        Ok(Self { compiler, linker, instances, instances_of_one_max, background, logbook })
+        let room = u32::try_from(instances_max).unwrap_or(u32::MAX);
+        Ok(Self { room, compiler, linker, instances, instances_of_one_max, background, logbook })
     }
 
     /// Compiles (or loads) and links an actor.

@@ -73,6 +73,12 @@ impl ArtifactCache {
     }
 
     /// Says what runs here, which is never evicted: the host must find it again after a restart without an uplink.
+    /// What is there, at most so many.
+    pub(crate) fn digests(&self, max: usize) -> Vec<Digest> {
+        self.folder.digests(max).unwrap_or_default()
+    }
+
+    /// What runs must not be evicted.
     pub(crate) fn hold(&self, digests: BTreeSet<Digest>) {
         self.folder.hold(digests);
     }

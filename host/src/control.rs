@@ -2,6 +2,7 @@
 
 mod actors;
 mod calls;
+mod deployments;
 mod draining;
 mod providers;
 mod queries;
@@ -17,8 +18,9 @@ use wattle_claims::{
     TokenError, Verified, peek_kind,
 };
 use wattle_core::{
-    HostKey, LatticeName, Name,
+    AccountKey, HostKey, LatticeName, Name,
     control::{Answer, CONTROL_TOKEN_LEN_MAX, Command, Failure, FailureKind, Outcome},
+    link::{ConfigValue, Settings},
 };
 use wattle_lattice::Lattice;
 
@@ -26,7 +28,8 @@ pub(crate) use self::actors::drain;
 use self::seen::SeenCommands;
 use crate::{
     actors::ActorRuntime, artifacts::ArtifactCache, clock::Clock, data_dir::DataDir, lanes::Lanes,
-    links::Links, logbook::LogBook, registry::Registry, reports::Reports, router::Router,
+    lease::Leases, links::Links, logbook::LogBook, registry::Registry, reports::Reports,
+    router::Router,
 };
 
 /// A command may expire at most so far ahead: its id is remembered until then.
@@ -50,6 +53,7 @@ pub(crate) struct Control {
     pub(crate) runtime: ActorRuntime,
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) artifacts: ArtifactCache,
+    pub(crate) leases: Leases,
     pub(crate) links: Links,
     pub(crate) lattice: Lattice,
     pub(crate) reports: Arc<Reports>,
@@ -163,6 +167,7 @@ impl Control {
             Command::StartProvider(start) => self.start_provider(start, false).await,
             Command::StopProvider { id } => self.stop_provider(id).await,
             Command::PutRecord { token } => self.put_record(token).await,
+            Command::Reconcile(asked) => self.reconcile(command, asked).await,
             Command::GetInventory => Ok(self.inventory()),
             Command::GetLinks => Ok(self.link_statuses()),
             Command::GetConfig { name } => self.get_config(name, command.account()),
@@ -181,14 +186,27 @@ impl Control {
     }
 }
 
-/// What an account itself signs needs no right; a user needs the one for the kind of command.
+/// What an account itself signs needs no right; a user needs the one for the kind of command; a host, as wadm, may see what runs, make
+/// what deployments say so, and hand on records, which are worth what their own signatures are worth.
 fn allowed(command: &Verified<Command>, right: Right) -> Result<(), Failure> {
+    let denied = |text: String| Err(Failure::new(FailureKind::Denied, text));
+    if command.is_by_wadm() {
+        let may = matches!(
+            command.body,
+            Command::Reconcile(_) | Command::GetInventory | Command::PutRecord { .. }
+        );
+        let name = name_of(&command.body);
+        return if may { Ok(()) } else { denied(format!("wadm may not: {name}")) };
+    }
+    if right == Right::Wadm {
+        return denied(format!("only wadm may: {}", name_of(&command.body)));
+    }
     let Some(user) = command.user() else { return Ok(()) };
     if user.rights.contains(&right) {
         return Ok(());
     }
     let text = format!("user {} ({}) lacks the right {right:?}", user.name, command.issuer);
-    Err(Failure::new(FailureKind::Denied, text))
+    denied(text)
 }
 
 /// What changes something is told at once; what only looks would fill the log that it looks at.
@@ -223,8 +241,11 @@ fn needed(command: &Command) -> Result<Right, TokenError> {
         | Command::StopHost { .. } => Right::Control,
         Command::PutRecord { token } => match peek_kind(token)? {
             wattle_claims::TokenKind::Config => Right::Config,
+            wattle_claims::TokenKind::Deployment => Right::Control,
+            wattle_claims::TokenKind::Rollout => Right::Wadm,
             _ => Right::Link,
         },
+        Command::Reconcile(_) => Right::Wadm,
         Command::Call(_) => Right::Invoke,
         Command::GetInventory
         | Command::GetLinks
@@ -243,6 +264,7 @@ fn name_of(command: &Command) -> &'static str {
         Command::StartProvider(_) => "start provider",
         Command::StopProvider { .. } => "stop provider",
         Command::PutRecord { .. } => "put record",
+        Command::Reconcile(_) => "reconcile",
         Command::GetInventory => "get inventory",
         Command::GetLinks => "get links",
         Command::GetConfig { .. } => "get config",
@@ -271,9 +293,10 @@ impl Control {
     fn settings(
         &self,
         named: &[Name],
-        account: &wattle_core::AccountKey,
-    ) -> Result<wattle_core::link::Settings, Failure> {
-        let settings = self.registry.settings(named, account);
+        values: &BTreeMap<String, ConfigValue>,
+        account: &AccountKey,
+    ) -> Result<Settings, Failure> {
+        let settings = self.registry.settings(named, values, account);
         settings.map_err(|error| Failure::new(FailureKind::NotFound, error.to_string()))
     }
 

@@ -26,6 +26,7 @@ use crate::{
     config::HostConfig,
     control::{Control, drain},
     lanes::Lanes,
+    lease::Leases,
     links::Links,
     peers, placement,
     providers::Provider,
@@ -213,6 +214,7 @@ async fn assemble(config: HostConfig) -> Result<Assembled, StartError> {
         log_filter: config.log,
         grace: config.grace,
         started: Instant::now(),
+        leases: Leases::default(),
         links: Links::start(registry.clone(), router.clone()),
         seen: Control::seen_commands(state.join("commands"), clock.now())
             .map_err(files("given commands"))?,

@@ -8,6 +8,7 @@ mod control;
 mod data_dir;
 mod host;
 mod lanes;
+mod lease;
 mod links;
 mod logbook;
 mod lookout;

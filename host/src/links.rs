@@ -149,7 +149,7 @@ impl Task {
         };
         let config = self
             .registry
-            .link_settings(config, &edge.account)
+            .settings(&config.named, &config.values, &edge.account)
             .map_err(|error| error.to_string())?;
         Ok(LinkGrant {
             link: edge.number,

@@ -1,4 +1,5 @@
-//! The signed records this host knows: links, configs, shares, revocation lists, placements. Each is verified wherever it comes from, kept
+//! The signed records this host knows: links, configs, shares, revocation lists, placements, deployments and how
+//! far these have come. Each is verified wherever it comes from, kept
 //! on disk with the highest generation seen, and never replaced by an older one. Absence elsewhere changes nothing here.
 
 use std::{collections::BTreeMap, fs, io, path::PathBuf};
@@ -6,9 +7,11 @@ use std::{collections::BTreeMap, fs, io, path::PathBuf};
 use sha2::{Digest as _, Sha256};
 use tracing::warn;
 use wattle_claims::{
-    ConfigRecord, LinkRecord, PlacementRecord, RecordKey, Revocations, ShareRecord, Signed,
-    Timestamp, TokenError, TokenKind, Trust, Verified, peek_kind,
+    ConfigRecord, DeploymentRecord, LinkRecord, Placement, PlacementRecord, Record, RecordKey,
+    RecordValue, Revocations, Rollout, RolloutRecord, Share, ShareRecord, Signed, Timestamp,
+    TokenError, TokenKind, Trust, Verified, content_of, peek_kind,
 };
+use wattle_core::{Digest, Link, deployment::Deployment, link::ConfigValue};
 
 use crate::{placement::Placed, state::write_whole};
 
@@ -35,6 +38,9 @@ pub(crate) enum Kept {
     Share(Verified<ShareRecord>),
     Revocations(Verified<Revocations>),
     Placement(Verified<PlacementRecord>, Vec<Placed>),
+    /// A deployment, and the links of its versions by content.
+    Deployment(Verified<DeploymentRecord>, Vec<(Digest, Link)>),
+    Rollout(Verified<RolloutRecord>),
     /// It was good once and is not any more: only its generation still counts.
     Unusable,
 }
@@ -44,6 +50,14 @@ pub(crate) enum Kept {
 pub(crate) enum Admitted {
     New(RecordKey),
     Known(RecordKey),
+}
+
+impl Admitted {
+    pub(crate) fn key(&self) -> &RecordKey {
+        match self {
+            Self::New(key) | Self::Known(key) => key,
+        }
+    }
 }
 
 /// Why a record is not taken.
@@ -140,7 +154,7 @@ impl RecordBook {
 
     /// Named by a hash: keys are longer than file names may be.
     fn path(&self, key: &RecordKey) -> PathBuf {
-        let name = wattle_core::Digest::from_bytes(Sha256::digest(key.to_string()).into());
+        let name = Digest::from_bytes(Sha256::digest(key.to_string()).into());
         self.folder.join(format!("{}.jwt", name.hex()))
     }
 }
@@ -158,72 +172,75 @@ impl Read {
 }
 
 fn verify(text: &str, trust: &Trust, now: Timestamp) -> Result<Read, RecordError> {
-    Ok(match peek_kind(text)? {
-        TokenKind::Link => {
-            let record = Signed::<LinkRecord>::parse(text)?.verify(trust, now)?;
-            Read {
-                key: record.body.key.clone(),
-                generation: record.body.generation,
-                record: Kept::Link(record),
-            }
-        }
-        TokenKind::Config => {
-            let record = Signed::<ConfigRecord>::parse(text)?.verify(trust, now)?;
-            Read {
-                key: record.body.key.clone(),
-                generation: record.body.generation,
-                record: Kept::Config(record),
-            }
-        }
-        TokenKind::Share => {
-            let record = Signed::<ShareRecord>::parse(text)?.verify(trust, now)?;
-            Read {
-                key: record.body.key.clone(),
-                generation: record.body.generation,
-                record: Kept::Share(record),
-            }
-        }
+    let token = Token { text, trust, now };
+    match peek_kind(text)? {
+        TokenKind::Link => token.read(Kept::Link),
+        TokenKind::Config => token.read(Kept::Config),
+        TokenKind::Share => token.read(Kept::Share),
         TokenKind::Revocations => {
             let list = Signed::<Revocations>::parse(text)?.verify(trust, now)?;
             let key = RecordKey::Revocations { issuer: list.subject.clone() };
-            Read { key, generation: list.body.generation, record: Kept::Revocations(list) }
+            Ok(Read { key, generation: list.body.generation, record: Kept::Revocations(list) })
         }
-        TokenKind::Placement => {
-            let record = Signed::<PlacementRecord>::parse(text)?.verify(trust, now)?;
+        TokenKind::Placement => token.read(|record: Verified<PlacementRecord>| {
             let placed = record.body.value.as_ref().map(|value| Placed::all(value, trust, now));
-            Read {
-                key: record.body.key.clone(),
-                generation: record.body.generation,
-                record: Kept::Placement(record, placed.unwrap_or_default()),
-            }
+            Kept::Placement(record, placed.unwrap_or_default())
+        }),
+        TokenKind::Deployment => token.read(|record: Verified<DeploymentRecord>| {
+            let links = record.body.value.as_ref().map(links_of).unwrap_or_default();
+            Kept::Deployment(record, links)
+        }),
+        TokenKind::Rollout => token.read(Kept::Rollout),
+        other => Err(RecordError::NotARecord(other)),
+    }
+}
+
+struct Token<'a> {
+    text: &'a str,
+    trust: &'a Trust,
+    now: Timestamp,
+}
+
+impl Token<'_> {
+    fn read<T: RecordValue>(
+        &self,
+        keep: impl FnOnce(Verified<Record<T>>) -> Kept,
+    ) -> Result<Read, RecordError> {
+        let record = Signed::<Record<T>>::parse(self.text)?.verify(self.trust, self.now)?;
+        let (key, generation) = (record.body.key.clone(), record.body.generation);
+        Ok(Read { key, generation, record: keep(record) })
+    }
+}
+
+/// What two versions have alike is one link.
+fn links_of(deployment: &Deployment) -> Vec<(Digest, Link)> {
+    let mut links: Vec<(Digest, Link)> = Vec::new();
+    for link in deployment.versions.iter().flat_map(|version| &version.links) {
+        let content = content_of(link);
+        if links.iter().all(|(known, _)| *known != content) {
+            links.push((content, link.clone()));
         }
-        other => return Err(RecordError::NotARecord(other)),
-    })
+    }
+    links
 }
 
 /// Key and generation of a record that was verified when it was kept.
 fn peek(text: &str) -> Option<(RecordKey, u64)> {
+    fn of<T: RecordValue>(text: &str) -> Option<(RecordKey, u64)> {
+        let record = Signed::<Record<T>>::parse(text).ok()?.peek().ok()?.body;
+        Some((record.key, record.generation))
+    }
     match peek_kind(text).ok()? {
-        TokenKind::Link => {
-            let record = Signed::<LinkRecord>::parse(text).ok()?.peek().ok()?.body;
-            Some((record.key, record.generation))
-        }
-        TokenKind::Config => {
-            let record = Signed::<ConfigRecord>::parse(text).ok()?.peek().ok()?.body;
-            Some((record.key, record.generation))
-        }
-        TokenKind::Share => {
-            let record = Signed::<ShareRecord>::parse(text).ok()?.peek().ok()?.body;
-            Some((record.key, record.generation))
-        }
+        TokenKind::Link => of::<Link>(text),
+        TokenKind::Config => of::<BTreeMap<String, ConfigValue>>(text),
+        TokenKind::Share => of::<Share>(text),
         TokenKind::Revocations => {
             let list = Signed::<Revocations>::parse(text).ok()?.peek().ok()?;
             Some((RecordKey::Revocations { issuer: list.subject }, list.body.generation))
         }
-        TokenKind::Placement => {
-            let record = Signed::<PlacementRecord>::parse(text).ok()?.peek().ok()?.body;
-            Some((record.key, record.generation))
-        }
+        TokenKind::Placement => of::<Placement>(text),
+        TokenKind::Deployment => of::<Deployment>(text),
+        TokenKind::Rollout => of::<Rollout>(text),
         _ => None,
     }
 }

@@ -1,6 +1,7 @@
 //! What this host runs and knows, with one owner. Every change ends by judging all links anew and swapping the snapshot that
 //! calls see.
 
+pub(crate) mod declared;
 mod inner;
 mod known;
 mod running;
@@ -20,7 +21,7 @@ use wattle_core::{
     AccountKey, Digest, EntityId, Link,
     control::{Failure, FailureKind, Scale, StartActor, StartProvider},
     entity::Identity,
-    link::{LinkConfig, Settings},
+    link::{ConfigValue, Settings},
 };
 
 use self::inner::Inner;
@@ -115,7 +116,8 @@ impl Registry {
         self.clock.now()
     }
 
-    /// Reserves an id for something that is about to start, so that two commands cannot start it at once.
+    /// Reserves an id for something that is about to start, so that two commands cannot start it at once. `in_place`: also where
+    /// another identity of the same account runs under it, which a deployment may replace.
     ///
     /// # Errors
     /// `Conflict` if the id is another identity's, or is being started.
@@ -123,9 +125,10 @@ impl Registry {
         self: &Arc<Self>,
         id: &EntityId,
         identity: &Identity,
+        in_place: bool,
     ) -> Result<Reservation, Failure> {
         let mut inner = self.inner.lock();
-        inner.check_owner(id, identity)?;
+        inner.check_owner(id, identity, in_place)?;
         if !inner.reserved.insert(id.clone()) {
             return Err(Failure::new(FailureKind::Conflict, format!("{id} is being started")));
         }
@@ -238,24 +241,15 @@ impl Registry {
         }
     }
 
-    /// The settings that the config records `named` of `account` give.
+    /// The settings that the config records `named` of `account` give, and `values`.
     pub(crate) fn settings(
         &self,
         named: &[wattle_core::Name],
+        values: &BTreeMap<String, ConfigValue>,
         account: &AccountKey,
     ) -> Result<Settings, SettingsError> {
         let inner = self.inner.lock();
-        settings::of_records(named, account, &inner.records, &inner.secrets)
-    }
-
-    /// The settings of one side of a link.
-    pub(crate) fn link_settings(
-        &self,
-        config: &LinkConfig,
-        account: &AccountKey,
-    ) -> Result<Settings, SettingsError> {
-        let inner = self.inner.lock();
-        settings::of_link(config, account, &inner.records, &inner.secrets)
+        settings::resolve(named, values, account, &inner.records, &inner.secrets)
     }
 
     /// The keys of all records that are known.
@@ -312,12 +306,20 @@ pub(crate) fn artifacts_in_use(view: &View<'_>) -> BTreeSet<Digest> {
     actors.chain(view.providers.values().map(|running| running.start.artifact)).collect()
 }
 
-/// The links of the book that have a value.
+/// The links of the book: those that users signed, and of deployments those that hold.
 pub(crate) fn links<'a>(
     view: &View<'a>,
-) -> impl Iterator<Item = (&'a RecordKey, u64, &'a Link)> + use<'a> {
-    view.records.iter().filter_map(|(key, entry)| match &entry.record {
-        Kept::Link(record) => record.body.value.as_ref().map(|link| (key, entry.generation, link)),
+) -> impl Iterator<Item = (RecordKey, u64, &'a Link)> + use<'a> {
+    let records = view.records;
+    let signed = records.iter().filter_map(|(key, entry)| match &entry.record {
+        Kept::Link(record) => {
+            record.body.value.as_ref().map(|link| (key.clone(), entry.generation, link))
+        }
         _ => None,
-    })
+    });
+    let declared = declared::links(records).map(|declared| {
+        let generation = declared.deployment.body.generation;
+        (declared.key, generation, declared.link)
+    });
+    signed.chain(declared)
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use wattle_claims::RecordKey;
 use wattle_core::{
     AccountKey, Name,
-    link::{ConfigValue, LinkConfig, Settings},
+    link::{ConfigValue, Settings},
 };
 
 use crate::records::{Kept, RecordBook};
@@ -54,9 +54,10 @@ impl Secrets {
     }
 }
 
-/// Resolves the config records `named` of `account`.
-pub(crate) fn of_records(
+/// Resolves the config records `named` of `account`, and then `values`, which win.
+pub(crate) fn resolve(
     named: &[Name],
+    values: &BTreeMap<String, ConfigValue>,
     account: &AccountKey,
     book: &RecordBook,
     secrets: &Secrets,
@@ -67,18 +68,7 @@ pub(crate) fn of_records(
             settings.insert(key.clone(), secrets.value(value)?);
         }
     }
-    Ok(settings)
-}
-
-/// Resolves one side of a link that was issued under `account`.
-pub(crate) fn of_link(
-    config: &LinkConfig,
-    account: &AccountKey,
-    book: &RecordBook,
-    secrets: &Secrets,
-) -> Result<Settings, SettingsError> {
-    let mut settings = of_records(&config.named, account, book, secrets)?;
-    for (key, value) in &config.values {
+    for (key, value) in values {
         settings.insert(key.clone(), secrets.value(value)?);
     }
     Ok(settings)

@@ -6,6 +6,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use futures::StreamExt;
 use tokio::{sync::mpsc, task::JoinSet, time::interval};
 use tracing::{debug, info, warn};
+use wattle_claims::Lease;
 use wattle_core::{
     beat::{BEAT_INTERVAL_MS, Beat},
     event::{CloudEvent, Event},
@@ -99,6 +100,7 @@ fn sign_beat(control: &Control) -> Option<String> {
         in_flight,
         labels: control.labels.clone(),
         draining: control.is_leaving(),
+        running: control.running_number(),
     };
     let signed = control.sign_as_host(control.host.to_string(), beat);
     signed.inspect_err(|error| warn!(%error, "no beat")).ok().map(|beat| beat.text().to_owned())
@@ -124,7 +126,13 @@ async fn follow(control: &Arc<Control>) -> Result<(), RecordsError> {
     let mut listed = HashSet::new();
     while let Some(change) = changes.next().await {
         match change {
-            RecordChange::Listing { .. } => listed.clear(),
+            RecordChange::Listing { .. } => {
+                listed.clear();
+                control.leases.forget();
+            }
+            RecordChange::Put { key, token, revision } if Lease::is_key(&key) => {
+                control.read_lease(&key, &token, revision);
+            }
             RecordChange::Put { key, token, revision } => {
                 read(control, &records, &key, &token, revision).await?;
                 listed.insert(key);

@@ -3,6 +3,7 @@
 //! Nothing that arrives here is believed: sizes and shapes are checked, tokens are handed on as text and verified by whoever
 //! acts on them. Everything is spoken on [`wattle_core::Subject`]s and in two JetStream buckets per lattice.
 
+mod apps;
 mod artifacts;
 mod bucket;
 mod connection;
@@ -15,6 +16,7 @@ pub mod server;
 mod sessions;
 mod traffic;
 
+pub use apps::AppError;
 pub use artifacts::{ARTIFACT_LEN_MAX, Artifacts, ArtifactsError};
 pub use bucket::StoreError;
 pub use connection::{ConnectError, Lattice};

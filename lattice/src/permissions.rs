@@ -47,7 +47,10 @@ impl Permissions {
             Subject::all_to_host(lattice, host),
             Subject::all_clients_replies(lattice),
             Subject::all_beats(lattice),
+            Subject::all_apps(lattice),
         ];
+        // A host that is wadm commands others.
+        publish.push(Subject::all_commands(lattice));
         Self { publish, subscribe }
     }
 
@@ -55,7 +58,11 @@ impl Permissions {
     pub fn of_user(lattice: &LatticeName, js_domain: Option<&str>) -> Self {
         let artifacts = artifacts::name(lattice);
         let stream = format!("OBJ_{artifacts}");
-        let mut publish = vec![Subject::all_commands(lattice), Subject::all_flushes(lattice)];
+        let mut publish = vec![
+            Subject::all_commands(lattice),
+            Subject::all_apps(lattice),
+            Subject::all_flushes(lattice),
+        ];
         publish.extend(reads(&stream, js_domain));
         // An upload that was cut is cleared away.
         publish.push(format!("{}STREAM.PURGE.{stream}", api(js_domain)));

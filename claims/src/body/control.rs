@@ -2,6 +2,7 @@
 
 use wattle_core::{
     HostKey,
+    app::AppRequest,
     beat::Beat,
     control::{Answer, Command},
 };
@@ -20,7 +21,20 @@ impl Body for Command {
     }
 }
 
-/// Subject: the id (`jti`) of the command that it answers.
+/// Subject: its verb.
+impl Body for AppRequest {
+    const KIND: TokenKind = TokenKind::Request;
+
+    fn check(&self, about: &About<'_>) -> Result<(), TokenError> {
+        if about.subject == self.verb().as_str() {
+            Ok(())
+        } else {
+            Err(subject_error::<Self>(about, "it is the verb that is asked"))
+        }
+    }
+}
+
+/// Subject: the id (`jti`) of the command or request that it answers.
 impl Body for Answer {
     const KIND: TokenKind = TokenKind::Answer;
 
@@ -47,5 +61,6 @@ impl Body for Beat {
 }
 
 impl UnderAccount for Command {}
+impl UnderAccount for AppRequest {}
 impl UnderAccount for Answer {}
 impl UnderAccount for Beat {}

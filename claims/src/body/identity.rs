@@ -39,9 +39,12 @@ pub struct UserClaims {
 pub struct HostClaims {
     /// Its friendly name.
     pub name: Name,
+    /// What it may do beside being a host; of these only [`Right::Wadm`] counts.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub rights: BTreeSet<Right>,
 }
 
-/// What a user may do in the account's name.
+/// What a user, or with [`Right::Wadm`] a host, may do in the account's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Right {
@@ -55,6 +58,8 @@ pub enum Right {
     Invoke,
     /// Read inventory, links, config and logs.
     Inspect,
+    /// A host's: have other hosts run what deployments say.
+    Wadm,
 }
 
 impl Body for OperatorClaims {

@@ -9,12 +9,15 @@ use std::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use wattle_core::{
     AccountKey, EntityId, HostKey, Interface, Link, Name,
+    deployment::Deployment,
     link::{ConfigValue, LinkKey},
 };
 
 use crate::{
-    About, Body, KeyKind, TokenError, TokenKind, UnderAccount, body::subject_error,
-    compact::SEPARATOR, error::shortened,
+    About, Body, KeyKind, TokenError, TokenKind, UnderAccount,
+    body::{deployment::Rollout, subject_error},
+    compact::SEPARATOR,
+    error::shortened,
 };
 
 /// A value under a key, or its tombstone. Subject: the key's text.
@@ -37,6 +40,10 @@ pub type ConfigRecord = Record<BTreeMap<String, ConfigValue>>;
 pub type ShareRecord = Record<Share>;
 /// What a host runs.
 pub type PlacementRecord = Record<Placement>;
+/// What is declared to run, or the end of that.
+pub type DeploymentRecord = Record<Deployment>;
+/// How far a deployment has come, or the end of that.
+pub type RolloutRecord = Record<Rollout>;
 
 /// What a record may hold.
 pub trait RecordValue: Serialize + DeserializeOwned + Clone + Debug {
@@ -155,6 +162,20 @@ pub enum RecordKey {
         /// The host.
         host: HostKey,
     },
+    /// `deployment.{account}.{application}`
+    Deployment {
+        /// Whose it is.
+        account: AccountKey,
+        /// The application.
+        application: Name,
+    },
+    /// `rollout.{account}.{application}`
+    Rollout {
+        /// Whose deployment it is.
+        account: AccountKey,
+        /// The application.
+        application: Name,
+    },
 }
 
 /// Why a text is not a record's key.
@@ -175,6 +196,10 @@ impl fmt::Display for RecordKey {
             Self::Share { account, with } => write!(f, "share.{account}.{with}"),
             Self::Revocations { issuer } => write!(f, "revocations.{issuer}"),
             Self::Placement { host } => write!(f, "placement.{host}"),
+            Self::Deployment { account, application } => {
+                write!(f, "deployment.{account}.{application}")
+            }
+            Self::Rollout { account, application } => write!(f, "rollout.{account}.{application}"),
         }
     }
 }
@@ -212,6 +237,13 @@ fn parse_key(text: &str) -> Option<RecordKey> {
             _ => return None,
         },
         ["placement", host] => RecordKey::Placement { host: host.parse().ok()? },
+        ["deployment", account, name] => RecordKey::Deployment {
+            account: account.parse().ok()?,
+            application: name.parse().ok()?,
+        },
+        ["rollout", account, name] => {
+            RecordKey::Rollout { account: account.parse().ok()?, application: name.parse().ok()? }
+        }
         _ => return None,
     })
 }
@@ -253,7 +285,9 @@ impl<T: RecordValue> Body for Record<T> {
         let owner = match &self.key {
             RecordKey::Link { account, .. }
             | RecordKey::Config { account, .. }
-            | RecordKey::Share { account, .. } => about.account == Some(account),
+            | RecordKey::Share { account, .. }
+            | RecordKey::Deployment { account, .. }
+            | RecordKey::Rollout { account, .. } => about.account == Some(account),
             RecordKey::Revocations { issuer } => about.issuer == issuer,
             RecordKey::Placement { host } => about.issuer == host.as_str(),
         };

@@ -9,11 +9,13 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use wattle_claims::{
     AccountClaims, Audience, Body, Draft, HostClaims, Issuer, KeyKind, KeyPair, LinkRecord,
-    OperatorClaims, Record, RecordKey, RevokedSet, Right, Signed, Timestamp, Trust, UserClaims,
-    Verified,
+    OperatorClaims, Record, RecordKey, RevokedSet, Right, Rollout, Signed, Timestamp, Trust,
+    UserClaims, Verified,
 };
 use wattle_core::{
-    AccountKey, Link, OperatorKey,
+    AccountKey, Digest, Link, OperatorKey,
+    control::ActorLimits,
+    deployment::{Component, Deployment, Phase, Program, Scaler, Version},
     entity::{CodeKey, Identity, Party},
 };
 
@@ -59,7 +61,7 @@ impl Authority {
         let rights = [Right::Control, Right::Link, Right::Config].into();
         let claims = UserClaims { name: "the user".into(), rights };
         let user_token = draft(&operator, user.public(), claims).sign(issuer, NOW).unwrap();
-        let claims = HostClaims { name: "the-host".parse().unwrap() };
+        let claims = HostClaims { name: "the-host".parse().unwrap(), rights: BTreeSet::new() };
         let host_token = draft(&operator, host.public(), claims).sign(issuer, NOW).unwrap();
         Self {
             user_token: user_token.text().to_owned(),
@@ -70,6 +72,55 @@ impl Authority {
             account,
             user,
             host,
+        }
+    }
+
+    /// The same, with a host that may be wadm.
+    pub(crate) fn with_wadm(mut self) -> Self {
+        let claims = HostClaims { name: "the-host".parse().unwrap(), rights: [Right::Wadm].into() };
+        let token = self.draft(self.host.public(), claims).sign(self.as_account(), NOW).unwrap();
+        self.host_token = token.text().to_owned();
+        self
+    }
+
+    /// A deployment of one actor that calls another one, which somebody else shares.
+    pub(crate) fn deployment(&self, application: &str) -> Deployment {
+        let link = link(&self.account_key());
+        let id = |name: &str| format!("{application}/{name}").parse().unwrap();
+        let program = Program {
+            artifact: Digest::from_bytes([3; 32]),
+            identity: link.source.identity.clone(),
+            config: link.source_config.clone(),
+            limits: ActorLimits::default(),
+        };
+        let scaler = Scaler::Spread { instances: 3, spread: vec![] };
+        let component = Component { id: id("hello"), program, scaler };
+        let source = Party { id: id("hello"), ..link.source };
+        let target = Party { id: "other/store".parse().unwrap(), ..link.target };
+        let version = Version {
+            name: "v1.0".parse().unwrap(),
+            components: vec![component],
+            uses: [target.id.clone()].into(),
+            links: vec![Link { source, target, ..link }],
+            shared: false,
+            healthy_within_s: 60,
+        };
+        Deployment {
+            application: application.parse().unwrap(),
+            phase: Phase::Deployed,
+            versions: vec![version],
+            end: None,
+        }
+    }
+
+    pub(crate) fn rollout(&self) -> Rollout {
+        Rollout {
+            term: 7,
+            generation: 1,
+            version: "v1.0".parse().unwrap(),
+            healthy: true,
+            links: [Digest::from_bytes([4; 32])].into(),
+            given_up: None,
         }
     }
 

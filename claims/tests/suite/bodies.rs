@@ -7,9 +7,10 @@ use wattle_core::{
     CallError, Digest,
     beat::Beat,
     control::{
-        ActorLimits, Answer, Command, Failure, FailureKind, Outcome, Scale, StartActor, UserCall,
-        UserReply,
+        ActorLimits, Answer, Command, Failure, FailureKind, Goal, Outcome, Reconcile, Scale,
+        StartActor, UserCall, UserReply,
     },
+    link::ConfigValue,
 };
 
 use crate::authority::{Authority, HEADER, NOW, forge, verify};
@@ -23,6 +24,8 @@ fn a_command_survives_the_trip() {
         scale: Scale::UpTo(5.try_into().unwrap()),
         config: vec!["cart".parse().unwrap()],
         limits: ActorLimits { memory_bytes: Some(u64::MAX), ..Default::default() },
+        values: [("a".into(), ConfigValue::Plain("b".into()))].into(),
+        program: Some(Digest::from_bytes([8; 32])),
     };
     let call = UserCall {
         target: "cart".parse().unwrap(),
@@ -33,7 +36,16 @@ fn a_command_survives_the_trip() {
         deadline_ms: 5,
         trace: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".parse().unwrap()),
     };
+    let goal = |goal| Reconcile {
+        term: 9,
+        deployment: "e30".into(),
+        id: "shop/cart".parse().unwrap(),
+        goal,
+    };
+    let program = Digest::from_bytes([9; 32]);
     for command in [
+        Command::Reconcile(goal(Goal::Stop)),
+        Command::Reconcile(goal(Goal::Run { program, instances: 3.try_into().unwrap() })),
         Command::StartActor(start),
         Command::GetInventory,
         Command::GetTrace { trace: "4bf92f3577b34da6a3ce929d0e0e4736".parse().unwrap() },
@@ -126,6 +138,7 @@ fn a_host_beats_for_itself_only() {
         in_flight: 0,
         labels: [].into(),
         draining: false,
+        running: 7,
     };
     let other = authority.sibling().host.public();
     let payload = authority.payload(&authority.host, &other, beat);

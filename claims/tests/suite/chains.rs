@@ -207,7 +207,7 @@ fn one_kind_of_token_is_not_taken_for_another() {
 fn a_host_token_does_not_stand_in_for_a_users() {
     let authority = Authority::new();
     // The account says "host" about a user's key, and "user" about a host's.
-    let body = HostClaims { name: "h".parse().unwrap() };
+    let body = HostClaims { name: "h".parse().unwrap(), rights: Default::default() };
     let payload = authority.payload(&authority.account, &authority.user.public(), body);
     let wrong = forge(HEADER, &payload, &authority.account);
     let signed = authority.signed_link();

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wattle_claims::{
-    AccountClaims, ActorClaims, Body, ConfigRecord, HostClaims, Issuer, KeyKind, KeyPair,
-    LinkRecord, OperatorClaims, Placement, PlacementRecord, ProviderClaims, Record, RecordKey,
-    Revocations, Right, Share, ShareRecord, TokenError, TokenKind, UserClaims, module::digest,
+    AccountClaims, ActorClaims, Body, ConfigRecord, DeploymentRecord, HostClaims, Issuer, KeyKind,
+    KeyPair, Lease, LinkRecord, OperatorClaims, Placement, PlacementRecord, ProviderClaims, Record,
+    RecordKey, Revocations, Right, RolloutRecord, Share, ShareRecord, TokenError, TokenKind,
+    UserClaims, module::digest,
 };
 use wattle_core::{
+    app::AppRequest,
     beat::Beat,
     control::{Answer, Command, Failure, FailureKind},
 };
@@ -45,7 +47,7 @@ fn operators_make_accounts_and_accounts_make_users_hosts_and_code() {
     let rights = BTreeSet::new();
     let user = UserClaims { name: name(), rights };
     assert_eq!(takers(&a, &public(KeyKind::User), user), [KeyKind::Account]);
-    let host = HostClaims { name: "n".parse().unwrap() };
+    let host = HostClaims { name: "n".parse().unwrap(), rights: BTreeSet::new() };
     assert_eq!(takers(&a, &public(KeyKind::Host), host), [KeyKind::Account]);
     let actor = ActorClaims {
         name: name(),
@@ -102,6 +104,42 @@ fn records_are_signed_by_the_account_or_a_user_with_the_right() {
 }
 
 #[test]
+fn deployments_are_a_users_with_both_rights_and_rollouts_a_hosts_that_is_wadm() {
+    let a = Authority::new();
+    let key =
+        RecordKey::Deployment { account: a.account_key(), application: "shop".parse().unwrap() };
+    let deployment: DeploymentRecord =
+        Record { generation: 1, key: key.clone(), value: Some(a.deployment("shop")) };
+    assert_eq!(takers(&a, &key.to_string(), deployment.clone()), [KeyKind::Account, KeyKind::User]);
+    for missing in [Right::Control, Right::Link] {
+        let rights = [Right::Control, Right::Link, Right::Config, Right::Wadm].into_iter();
+        let rights = rights.filter(|right| *right != missing).collect();
+        let claims = UserClaims { name: "u".into(), rights };
+        let token = a.draft(a.user.public(), claims).sign(a.as_account(), NOW).unwrap();
+        let payload = a.payload(&a.user, &key.to_string(), deployment.clone());
+        let text = format!("{}~{}", forge(HEADER, &payload, &a.user), token.text());
+        let denied = verify::<DeploymentRecord>(&text, &a.trust(), NOW).map(drop);
+        assert!(matches!(denied, Err(TokenError::IssuerMayNot { .. })), "{missing:?}: {denied:?}");
+    }
+
+    let key = RecordKey::Rollout { account: a.account_key(), application: "shop".parse().unwrap() };
+    let rollout: RolloutRecord =
+        Record { generation: 1, key: key.clone(), value: Some(a.rollout()) };
+    let holder = a.host.public_key().unwrap();
+    let lease = Lease { holder, term: None, released: false };
+    let host = a.host.public();
+    // As it is, the host may not.
+    assert_eq!(takers(&a, &key.to_string(), rollout.clone()), []);
+    assert_eq!(takers(&a, &host, lease.clone()), []);
+    let a = a.with_wadm();
+    assert_eq!(takers(&a, &key.to_string(), rollout), [KeyKind::Host]);
+    assert_eq!(takers(&a, &host, lease), [KeyKind::Host]);
+    let commanders = [KeyKind::Account, KeyKind::User, KeyKind::Host];
+    assert_eq!(takers(&a, &host, Command::GetInventory), commanders);
+    assert_eq!(takers(&a, "list", AppRequest::List), [KeyKind::Account, KeyKind::User]);
+}
+
+#[test]
 fn users_command_and_hosts_answer() {
     let a = Authority::new();
     assert_eq!(
@@ -120,6 +158,7 @@ fn users_command_and_hosts_answer() {
         in_flight: 0,
         labels: [].into(),
         draining: false,
+        running: 7,
     };
     assert_eq!(takers(&a, &a.host.public(), beat), [KeyKind::Host]);
 }

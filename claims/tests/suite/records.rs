@@ -2,10 +2,13 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use wattle_claims::{
-    ConfigRecord, KeyKind, KeyPair, LinkRecord, Placement, PlacementRecord, Record, RecordKey,
-    SignError, TokenError, TokenKind,
+    ConfigRecord, DeploymentRecord, KeyKind, KeyPair, LinkRecord, Placement, PlacementRecord,
+    Record, RecordKey, SignError, TokenError, TokenKind,
 };
-use wattle_core::link::{ConfigValue, LinkKey};
+use wattle_core::{
+    deployment::Deployment,
+    link::{ConfigValue, LinkKey},
+};
 
 use crate::authority::{Authority, HEADER, NOW, forge, link, verify};
 
@@ -152,6 +155,39 @@ fn keys_that_are_none_are_refused() {
     }
 }
 
+#[test]
+fn a_deployment_is_kept_under_its_application_and_says_what_could_be_meant() {
+    let a = Authority::new();
+    let record = |deployment: Deployment| {
+        let application = "shop".parse().unwrap();
+        let key = RecordKey::Deployment { account: a.account_key(), application };
+        let record: DeploymentRecord =
+            Record { generation: 2, key: key.clone(), value: Some(deployment) };
+        a.draft(key.to_string(), record).sign(a.as_user(), NOW)
+    };
+    let good = a.deployment("shop");
+    let signed = record(good.clone()).unwrap();
+    assert_eq!(signed.verify(&a.trust(), NOW).unwrap().body.value, Some(good.clone()));
+    let changed = |change: fn(&mut Deployment)| {
+        let mut bad = good.clone();
+        change(&mut bad);
+        record(bad)
+    };
+    for bad in [
+        record(a.deployment("other")),
+        changed(|it| it.versions.clear()),
+        changed(|it| it.versions.extend_from_within(..)),
+        changed(|it| it.versions[0].components[0].id = "cart/hello".parse().unwrap()),
+        changed(|it| it.versions[0].components.extend_from_within(..)),
+        changed(|it| it.versions[0].links.extend_from_within(..)),
+        // A link to what the version neither has nor says that it uses.
+        changed(|it| it.versions[0].uses.clear()),
+        changed(|it| it.versions[0].components.clear()),
+    ] {
+        assert!(matches!(bad, Err(SignError::Refused(TokenError::Body { .. }))), "{bad:?}");
+    }
+}
+
 fn any_key() -> impl Strategy<Value = RecordKey> {
     let account = || any::<bool>().prop_map(|_| KeyPair::generate(KeyKind::Account));
     let id = "([a-z0-9-]{1,20}/)?[a-z0-9-]{1,63}";
@@ -173,6 +209,14 @@ fn any_key() -> impl Strategy<Value = RecordKey> {
             with: with.public_key().unwrap()
         }),
         account().prop_map(|issuer| RecordKey::Revocations { issuer: issuer.public() }),
+        (account(), name, any::<bool>()).prop_map(|(account, application, is_rollout)| {
+            let account = account.public_key().unwrap();
+            let application = application.parse().unwrap();
+            match is_rollout {
+                true => RecordKey::Rollout { account, application },
+                false => RecordKey::Deployment { account, application },
+            }
+        }),
         Just(()).prop_map(|()| RecordKey::Placement {
             host: KeyPair::generate(KeyKind::Host).public_key().unwrap()
         }),
@@ -189,7 +233,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_a_key_or_a_refusal(text in "(link|config|share|revocations|placement)[.a-zA-Z0-9=/-]{0,80}") {
+    fn any_text_is_a_key_or_a_refusal(text in "(link|config|share|revocations|placement|deployment|rollout)[.a-zA-Z0-9=/-]{0,80}") {
         if let Ok(key) = text.parse::<RecordKey>() {
             prop_assert_eq!(key.to_string(), text);
         }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use anyhow::Context;
 use wattle_claims::{
-    Audience, Draft, HostClaims, KeyKind, KeyPair, Signed, Timestamp, TokenError, Trust,
+    Audience, Draft, HostClaims, KeyKind, KeyPair, Right, Signed, Timestamp, TokenError, Trust,
 };
 use wattle_core::{AccountKey, LatticeName, Name, OperatorKey};
 use wattle_host::DataDir;
@@ -162,7 +162,7 @@ fn sign(
         audience: Audience { operator, lattice: Some(lattice.clone()) },
         not_before: None,
         expires: None,
-        body: HostClaims { name: name.clone() },
+        body: HostClaims { name: name.clone(), rights: [Right::Wadm].into() },
     };
     Ok(draft.sign(account.issuer(), Timestamp::now())?.text().to_owned())
 }

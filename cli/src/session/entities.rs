@@ -107,6 +107,8 @@ pub(crate) fn unexpected(outcome: &Outcome) -> anyhow::Error {
         Outcome::Explanation(_) => "an explanation",
         Outcome::Logs(_) => "logs",
         Outcome::Trace(_) => "a trace",
+        Outcome::Applications(_) => "applications",
+        Outcome::Deployment(_) => "a deployment",
     };
     anyhow::anyhow!("the host answered with {what}, which was not the question")
 }

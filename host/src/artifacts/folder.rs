@@ -41,6 +41,13 @@ impl Folder {
         *self.held.lock() = digests;
     }
 
+    /// What is there, at most so many.
+    pub(super) fn digests(&self, max: usize) -> io::Result<Vec<Digest>> {
+        let names =
+            fs::read_dir(&self.dir)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        Ok(names.filter_map(|name| format!("sha256:{name}").parse().ok()).take(max).collect())
+    }
+
     /// The file's bytes, at most `len_max`; it then counts as just used.
     pub(super) fn read(&self, digest: &Digest, len_max: u64) -> io::Result<Vec<u8>> {
         let path = self.path(digest);

@@ -40,7 +40,7 @@ impl Control {
             })?;
         let (claims, component) = (verified.claims, verified.content.to_vec());
         let identity = identity_of_actor(&claims);
-        let _reserved = self.registry.reserve(&start.id, &identity)?;
+        let _reserved = self.registry.reserve(&start.id, &identity, start.program.is_some())?;
         let spec = ActorSpec {
             party: Party { id: start.id.clone(), identity },
             artifact: start.artifact,
@@ -49,7 +49,7 @@ impl Control {
             exports: claims.body.exports.clone(),
             scale: start.scale,
             limits: start.limits,
-            config: self.settings(&start.config, claims.account())?,
+            config: self.settings(&start.config, &start.values, claims.account())?,
             component,
         };
         let actor = self.runtime.prepare(spec).await.map_err(|error| unfit(&start.id, &error))?;

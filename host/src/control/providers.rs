@@ -44,8 +44,8 @@ impl Control {
             .map_err(|error| {
                 Failure::new(FailureKind::Claims, format!("{}: {error}", start.artifact))
             })?;
-        let _reserved =
-            self.registry.reserve(&start.id, &identity_of_provider(&verified.claims))?;
+        let identity = identity_of_provider(&verified.claims);
+        let _reserved = self.registry.reserve(&start.id, &identity, start.program.is_some())?;
         let image = Image::seal(verified.binary).map_err(|error| disk(&error))?;
         let spec = self.provider_spec(start, &verified.claims, image)?;
         self.replace_provider(start, verified.claims, spec).await
@@ -57,7 +57,7 @@ impl Control {
         claims: &Verified<ProviderClaims>,
         image: Image,
     ) -> Result<ProviderSpec, Failure> {
-        let mut config: Settings = self.settings(&start.config, claims.account())?;
+        let mut config: Settings = self.settings(&start.config, &start.values, claims.account())?;
         let own = self.data_dir.join("providers").join(start.id.as_str());
         fs::create_dir_all(&own).map_err(|error| disk(&error))?;
         config.entry(DATA_DIR.to_owned()).or_insert_with(|| own.display().to_string());

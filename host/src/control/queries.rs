@@ -2,6 +2,7 @@
 
 use wattle_claims::RecordKey;
 use wattle_core::{
+    codec,
     control::Outcome,
     inventory::{ActorStatus, Inventory, LinkStatus, ProviderStatus},
 };
@@ -10,6 +11,9 @@ use super::Control;
 use crate::registry::{
     self, RunningActor, RunningProvider, View, identity_of_actor, identity_of_provider,
 };
+
+/// Artifacts on its disk that an inventory lists.
+const CACHED_MAX: usize = 500;
 
 impl Control {
     pub(super) fn inventory(&self) -> Outcome {
@@ -34,13 +38,42 @@ impl Control {
             refused: self.reports.counts(),
             sessions: self.router.elsewhere().sessions().map_or(0, |sessions| sessions.count()),
             elsewhere: self.router.routes().elsewhere(),
+            failed_links: self.failed_links(),
+            room: self.runtime.room,
+            cached: self.artifacts.digests(CACHED_MAX),
+            running: self.running_number(),
         }))
+    }
+
+    /// A number that changes with what runs and how it does. Not by counting: a host that restarts says the same again.
+    pub(crate) fn running_number(&self) -> u64 {
+        let (trust, now) = (self.registry.trust(), self.registry.now());
+        let running = self.registry.look(|view| {
+            let actors = view.actors.values().map(|it| {
+                let holds = it.claims.standing(&trust, now).is_ok();
+                (
+                    it.start.id.clone(),
+                    it.start.artifact,
+                    it.start.program,
+                    it.actor.gate.scale(),
+                    holds,
+                )
+            });
+            let providers = view.providers.values().map(|it| {
+                let state = it.provider.state().borrow().clone();
+                (it.start.id.clone(), it.start.artifact, it.start.program, state)
+            });
+            codec::encode(&(actors.collect::<Vec<_>>(), providers.collect::<Vec<_>>()))
+        });
+        let failed = codec::encode(&self.failed_links());
+        let hash = blake3::Hasher::new().update(&running).update(&failed).finalize();
+        u64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("a hash is longer"))
     }
 
     pub(super) fn link_statuses(&self) -> Outcome {
         let links: Vec<(RecordKey, u64, wattle_core::Link)> = self.registry.look(|view| {
             registry::links(view)
-                .map(|(key, generation, link)| (key.clone(), generation, link.clone()))
+                .map(|(key, generation, link)| (key, generation, link.clone()))
                 .collect()
         });
         let statuses = links.into_iter().map(|(key, generation, link)| {
@@ -54,7 +87,7 @@ impl Control {
         let (generation, link) = self.registry.look(|view| {
             let mut links = registry::links(view);
             links
-                .find(|(known, ..)| *known == key)
+                .find(|(known, ..)| known == key)
                 .map(|(_, generation, link)| (generation, link.clone()))
         })?;
         let state = self.link_state(key, &link);
@@ -69,6 +102,7 @@ fn actor_status(running: &RunningActor, denied: Option<String>) -> ActorStatus {
         id: actor.id.clone(),
         identity: identity_of_actor(&running.claims),
         artifact: actor.artifact,
+        program: running.start.program,
         name: actor.name.clone(),
         denied,
         scale: actor.gate.scale(),
@@ -88,6 +122,7 @@ fn provider_status(running: &RunningProvider) -> ProviderStatus {
         id: running.start.id.clone(),
         identity: identity_of_provider(&running.claims),
         artifact: running.start.artifact,
+        program: running.start.program,
         name: running.claims.body.name.clone(),
         state: provider.state().borrow().clone(),
         imports: running.claims.body.imports.clone(),

@@ -50,7 +50,7 @@ impl Control {
     fn tell(&self, key: &RecordKey) {
         let RecordKey::Link { key: link, .. } = key else { return };
         let is_there =
-            self.registry.look(|view| registry::links(view).any(|(known, ..)| known == key));
+            self.registry.look(|view| registry::links(view).any(|(known, ..)| known == *key));
         let link = link.clone();
         self.reports.event(if is_there {
             Event::LinkPut { link }
@@ -63,8 +63,13 @@ impl Control {
     pub(crate) async fn share_record(&self, key: &RecordKey, token: &str) {
         let put = async {
             let records = self.lattice.records().await?;
-            let known = records.get(&key.to_string()).await?.map(|(_, revision)| revision);
-            records.put(&key.to_string(), token, known).await
+            let known = records.get(&key.to_string()).await?;
+            if let Some((text, revision)) = &known
+                && text == token
+            {
+                return Ok(*revision);
+            }
+            records.put(&key.to_string(), token, known.map(|(_, revision)| revision)).await
         };
         match timeout(STORE_WAIT, put).await {
             Ok(Ok(_)) => debug!(%key, "record stored"),
@@ -85,7 +90,7 @@ impl Control {
         check_shape(link)?;
         let other = self.registry.look(|view| {
             registry::links(view)
-                .filter(|(key, ..)| **key != record.body.key)
+                .filter(|(key, ..)| *key != record.body.key)
                 .find(|(.., other)| ambiguous(link, other))
                 .map(|(key, ..)| key.to_string())
         });
@@ -212,7 +217,7 @@ fn shown(value: &ConfigValue) -> String {
     }
 }
 
-fn refusal(error: &RecordError) -> Failure {
+pub(super) fn refusal(error: &RecordError) -> Failure {
     let kind = match error {
         RecordError::Claims(_) | RecordError::NotARecord(_) => FailureKind::Claims,
         RecordError::Stale { .. } => FailureKind::Stale,

@@ -9,12 +9,14 @@ use std::{
 use wattle_claims::{HostClaims, RecordKey, Timestamp, TokenError, Trust, Verified};
 use wattle_core::{
     EntityId,
-    control::{Failure, FailureKind},
+    control::{Failure, FailureKind, StartActor},
     entity::Identity,
 };
 
 use super::{
-    RunningActor, RunningProvider, known,
+    RunningActor, RunningProvider,
+    declared::{self, Declared},
+    known,
     running::{RunningFile, WhatRuns},
 };
 use crate::{
@@ -45,7 +47,13 @@ impl Inner {
         self.file.write(&self.runs)
     }
 
-    pub(super) fn check_owner(&self, id: &EntityId, identity: &Identity) -> Result<(), Failure> {
+    /// Whether this identity may be started under an id. `in_place`: also where another one of the account's runs under it.
+    pub(super) fn check_owner(
+        &self,
+        id: &EntityId,
+        identity: &Identity,
+        in_place: bool,
+    ) -> Result<(), Failure> {
         let Some(owner) = self.runs.owner(id) else { return Ok(()) };
         if *owner != identity.account {
             let text = format!(
@@ -54,7 +62,7 @@ impl Inner {
             );
             return Err(Failure::new(FailureKind::Conflict, text));
         }
-        let running = self.runs.identity(id).filter(|running| *running != identity);
+        let running = self.runs.identity(id).filter(|running| *running != identity && !in_place);
         match running {
             None => Ok(()),
             Some(running) => {
@@ -69,8 +77,9 @@ impl Inner {
     pub(super) fn refresh_actor_settings(&self) {
         for running in self.actors.values() {
             let account = running.claims.account();
+            let StartActor { config, values, .. } = &running.start;
             if let Ok(settings) =
-                settings::of_records(&running.start.config, account, &self.records, &self.secrets)
+                settings::resolve(config, values, account, &self.records, &self.secrets)
                 && **running.actor.config.load() != settings
             {
                 running.actor.config.store(Arc::new(settings));
@@ -95,7 +104,9 @@ impl Inner {
                 record.standing(trust, now).is_ok()
                     && placed.iter().all(|placed| placed.standing(trust, now).is_ok())
             }
-            Kept::Config(_) | Kept::Revocations(_) | Kept::Unusable => true,
+            Kept::Deployment(record, _) => record.standing(trust, now).is_ok(),
+            // A rollout grants nothing by itself.
+            Kept::Config(_) | Kept::Revocations(_) | Kept::Rollout(_) | Kept::Unusable => true,
         }));
         standing
     }
@@ -151,6 +162,15 @@ impl Inner {
                 record.standing(trust, now).err().map(|error| error.to_string()),
             );
             let granted = known::granted(link, record.account(), &validity);
+            builder.link(number, &granted, |account, party| shares.allow(account, party));
+        }
+        for declared in declared::links(records) {
+            let Declared { key, link, deployment } = declared;
+            let next = numbers.len() as u32 + 1;
+            let number = *numbers.entry(key).or_insert(next);
+            let broken = deployment.standing(trust, now).err().map(|error| error.to_string());
+            let validity = known::validity(deployment, broken);
+            let granted = known::granted(link, deployment.account(), &validity);
             builder.link(number, &granted, |account, party| shares.allow(account, party));
         }
     }

@@ -114,6 +114,8 @@ mod tests {
             id: id.clone(),
             artifact: wattle_core::Digest::from_bytes([1; 32]),
             config: vec![],
+            values: BTreeMap::new(),
+            program: None,
         };
         runs.put(&id, Identity { account, key }, Wanted::Provider(start));
         runs

@@ -41,11 +41,28 @@ impl Lattice {
         F: Fn(String) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Option<String>> + Send + 'static,
     {
+        let subject = Subject::Control { lattice: self.name().clone(), host };
+        self.serve(subject.to_string(), handler)
+    }
+
+    /// The same for questions about applications, of whatever verb.
+    pub fn serve_apps<F, Fut>(&self, handler: F) -> ControlServer
+    where
+        F: Fn(String) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Option<String>> + Send + 'static,
+    {
+        self.serve(Subject::all_apps(self.name()), handler)
+    }
+
+    fn serve<F, Fut>(&self, subject: String, handler: F) -> ControlServer
+    where
+        F: Fn(String) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Option<String>> + Send + 'static,
+    {
         let lattice = self.clone();
         let serving = async move {
-            let subject = Subject::Control { lattice: lattice.name().clone(), host };
             // The client remembers the subscription and makes it again after each loss of the connection.
-            match lattice.client().subscribe(subject.to_string()).await {
+            match lattice.client().subscribe(subject).await {
                 Ok(commands) => serve(lattice, commands, handler).await,
                 Err(error) => tracing::error!(%error, "no commands are taken"),
             }

@@ -1,7 +1,7 @@
 //! `wattle claims sign`: with the project's account (an account: with its operator).
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -93,6 +93,9 @@ pub(crate) struct HostArgs {
     /// The host's friendly name
     #[arg(long)]
     name: Name,
+    /// It may keep declared applications running, on all hosts
+    #[arg(long)]
+    wadm: bool,
     #[command(flatten)]
     made: Made,
 }
@@ -167,7 +170,8 @@ pub(super) fn run(context: &Context, command: SignCommand) -> anyhow::Result<Exi
         SignCommand::Provider(args) => provider(context, &project, args),
         SignCommand::Host(args) => {
             let account = project.keys().signer(Role::Account)?;
-            let body = HostClaims { name: args.name };
+            let rights = if args.wadm { [Right::Wadm].into() } else { BTreeSet::new() };
+            let body = HostClaims { name: args.name, rights };
             token(context, &account, args.key.to_string(), body, &args.made)
         }
         SignCommand::User(args) => {

@@ -1,6 +1,6 @@
 //! `wattle start actor`.
 
-use std::{num::NonZeroU16, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU16, time::Duration};
 
 use clap::Args;
 use wattle_core::{
@@ -70,7 +70,15 @@ pub(super) async fn run(context: &Context, args: ActorArgs) -> anyhow::Result<Ex
         deadline_ms: args.deadline.map(|time| u32::try_from(time.as_millis()).unwrap_or(u32::MAX)),
     };
     let scale = Scale::UpTo(args.instances);
-    let command = StartActor { id: id.clone(), artifact, scale, config: args.config, limits };
+    let command = StartActor {
+        id: id.clone(),
+        artifact,
+        scale,
+        config: args.config,
+        limits,
+        values: BTreeMap::new(),
+        program: None,
+    };
     let step = context.output.step(&format!("starting actor {id}"));
     let done = session.make_so(&host, Command::StartActor(command)).await?;
     step.done(if done.unchanged { "it ran already" } else { "it takes calls" });

@@ -1,5 +1,7 @@
 //! `wattle start provider`.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use wattle_core::{
     EntityId, Name,
@@ -46,7 +48,13 @@ pub(super) async fn run(context: &Context, args: ProviderArgs) -> anyhow::Result
     };
     let host = session.host().await?;
     let artifact = upload(&session, &name, &tar).await?;
-    let command = StartProvider { id: id.clone(), artifact, config: args.config };
+    let command = StartProvider {
+        id: id.clone(),
+        artifact,
+        config: args.config,
+        values: BTreeMap::new(),
+        program: None,
+    };
     let step = context.output.step(&format!("starting provider {id}"));
     let done = session.make_so(&host, Command::StartProvider(command)).await?;
     step.done(if done.unchanged { "it ran already" } else { "it is ready" });

@@ -169,7 +169,12 @@ impl Account {
         let pair = KeyPair::generate(KeyKind::Host);
         let by = Issuer { key: &self.account, token: Some(&self.token) };
         let name = "host".parse().unwrap();
-        let token = signed(&self.audience, pair.public(), HostClaims { name }, by);
+        let token = signed(
+            &self.audience,
+            pair.public(),
+            HostClaims { name, rights: Default::default() },
+            by,
+        );
         Host {
             key: pair.public_key().unwrap(),
             pair: Arc::new(pair),

@@ -1,0 +1,193 @@
+//! The interface of wadm: what may be asked about declared applications, and what it answers.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    deployment::{Kind, Phase, VersionName},
+    entity::EntityId,
+    key::HostKey,
+    name::Name,
+};
+
+/// What wadm is asked. It travels in a token that a user signed, on the subject of its verb.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum AppRequest {
+    /// How all applications stand.
+    List,
+    /// How one stands.
+    Status {
+        /// Which.
+        application: Name,
+    },
+    /// Its deployment, as it was signed.
+    Get {
+        /// Which.
+        application: Name,
+    },
+}
+
+impl AppRequest {
+    /// The last token of the subject that it is asked on.
+    pub fn verb(&self) -> Name {
+        let verb = match self {
+            Self::List => "list",
+            Self::Status { .. } => "status",
+            Self::Get { .. } => "get",
+        };
+        verb.parse().expect("verbs are names")
+    }
+}
+
+/// How an application stands, as wadm sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ApplicationStatus {
+    /// Its name.
+    pub application: Name,
+    /// Whether it is to run or to go.
+    pub phase: Phase,
+    /// The generation of the deployment's record that this is about.
+    pub generation: u64,
+    /// The version that is being run.
+    pub version: VersionName,
+    /// How it stands.
+    pub state: ApplicationState,
+    /// What of it is to run, and what of it does.
+    pub components: Vec<ComponentStatus>,
+    /// Deployed applications that use something of it.
+    #[serde(default)]
+    pub used_by: BTreeSet<Name>,
+    /// Links that do not hold, and why, by what they are.
+    pub failed_links: BTreeMap<String, String>,
+}
+
+/// How an application stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
+pub enum ApplicationState {
+    /// Everything that is to run answers, and its links hold. Of an undeployed one: nothing of it runs.
+    Settled,
+    /// wadm is at it.
+    Changing,
+    /// Something does not work, and wadm tries it again.
+    Failing,
+    /// The version that was asked for was given up, and wadm went back to the one before.
+    GivenUp {
+        /// The version that was asked for.
+        version: VersionName,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A deployment as a user signed it, and how far it has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct SignedDeployment {
+    /// Its record's token.
+    pub token: String,
+    /// The version that is being run; none where it has ended.
+    pub version: Option<VersionName>,
+    /// Whether that version has been healthy.
+    pub healthy: bool,
+}
+
+/// How one component stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ComponentStatus {
+    /// The id that it runs under.
+    pub id: EntityId,
+    /// What it is.
+    pub kind: Kind,
+    /// Instances that are to be.
+    pub wanted: u32,
+    /// Instances that answer.
+    pub ready: u32,
+    /// Where they are.
+    pub hosts: Vec<HostStatus>,
+    /// What became of each share of its scaler.
+    pub shares: Vec<ShareStatus>,
+}
+
+/// A component on one host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct HostStatus {
+    /// The host.
+    pub host: HostKey,
+    /// Its friendly name.
+    pub name: Name,
+    /// Instances that are to be there.
+    pub wanted: u32,
+    /// Instances that answer there.
+    pub ready: u32,
+    /// What went wrong there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// One share of a scaler.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ShareStatus {
+    /// Its name; empty where the scaler has none.
+    pub name: String,
+    /// Instances that are to be.
+    pub wanted: u32,
+    /// Of these, on hosts that are its own.
+    pub placed: u32,
+    /// Of the rest, on hosts of other shares.
+    pub elsewhere: u32,
+    /// Why the rest are not on its own, by the host's friendly name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub why: BTreeMap<Name, String>,
+}
+
+impl ShareStatus {
+    /// Instances that have no place.
+    pub const fn missing(&self) -> u32 {
+        self.wanted.saturating_sub(self.placed.saturating_add(self.elsewhere))
+    }
+}
+
+impl ApplicationStatus {
+    /// Whether everything has a place, and its links hold.
+    pub fn has_all(&self) -> bool {
+        let mut shares = self.components.iter().flat_map(|component| &component.shares);
+        self.failed_links.is_empty() && shares.all(|share| share.missing() == 0)
+    }
+
+    /// Everything that went wrong, a line each.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        for component in &self.components {
+            for host in &component.hosts {
+                if let Some(problem) = &host.problem {
+                    problems.push(format!("{} on {}: {problem}", component.id, host.name));
+                }
+            }
+            for share in &component.shares {
+                let missing = share.missing();
+                if missing == 0 {
+                    continue;
+                }
+                let why: Vec<String> =
+                    share.why.iter().map(|(host, why)| format!("{host}: {why}")).collect();
+                let why =
+                    if why.is_empty() { "there is no host".to_owned() } else { why.join(", ") };
+                let of = match share.name.as_str() {
+                    "" => String::new(),
+                    name => format!(" of spread {name}"),
+                };
+                let id = &component.id;
+                problems.push(format!("{id}: no place for {missing} instances{of} ({why})"));
+            }
+        }
+        problems.extend(self.failed_links.iter().map(|(link, why)| format!("{link}: {why}")));
+        problems
+    }
+}
