@@ -1,7 +1,10 @@
-//! Declared applications: a manifest says what should run where, the planner what to do so that it does.
+//! Declared applications: a manifest says what should run where, the planner what to do so that it does, and the agent does it.
 //!
-//! Nothing here performs I/O.
+//! Only [`agent`] performs I/O.
 
+pub mod agent;
+pub mod declare;
+pub mod declared;
 pub mod manifest;
 pub mod plan;
 pub mod reconcile;

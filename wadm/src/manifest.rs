@@ -22,6 +22,8 @@ use wattle_core::{
 };
 
 use self::{component::Old, node::Node, reader::Reader};
+pub use wattle_core::deployment::{Kind, Scaler, Spread};
+
 pub use self::{
     finding::{Finding, Severity},
     images::{Image, Shipped},
@@ -75,15 +77,6 @@ pub struct Component {
     pub place: Place,
 }
 
-/// What a component is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// `component`, or in older manifests `actor`.
-    Actor,
-    /// `capability`.
-    Provider,
-}
-
 /// Where a component comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -108,36 +101,6 @@ pub struct Config {
     pub name: Name,
     /// The settings; `None` where the lattice has the record already.
     pub properties: Option<Properties>,
-}
-
-/// How many run where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scaler {
-    /// So many in all, spread over hosts.
-    Spread {
-        /// Calls at once, over all hosts; of a provider, processes.
-        instances: u16,
-        /// How they are spread; empty is over all hosts.
-        spread: Vec<Spread>,
-    },
-    /// So many on each host that matches.
-    Daemon {
-        /// On each.
-        instances: u16,
-        /// Which hosts; empty is all.
-        spread: Vec<Spread>,
-    },
-}
-
-/// A share of a scaler's instances, and the hosts that it is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spread {
-    /// Its name.
-    pub name: String,
-    /// Labels that a host needs to have.
-    pub requirements: BTreeMap<String, String>,
-    /// Its share in proportion to the others'.
-    pub weight: u32,
 }
 
 /// A link from the component at which it stands.

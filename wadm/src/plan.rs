@@ -68,7 +68,7 @@ pub struct Plan {
 }
 
 /// How a component stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
     /// Where its instances go.
     pub placement: Placement,

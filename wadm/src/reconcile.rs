@@ -6,9 +6,9 @@
 
 mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use wattle_core::{EntityId, HostKey, link::LinkKey};
+use wattle_core::{EntityId, HostKey, Name, link::LinkKey};
 
 use crate::plan::{Artifact, Command, Desired, HostState, Observed, Status, plan};
 
@@ -78,6 +78,8 @@ pub struct Round {
     pub status: BTreeMap<EntityId, Status>,
     /// Whether there is nothing to do and nothing under way, and everything that has a place answers there.
     pub is_settled: bool,
+    /// Applications of which that does not hold.
+    pub unsettled: BTreeSet<Name>,
     /// When something that failed is to be tried again, so that another round is due.
     pub again_ms: Option<u64>,
 }
@@ -91,12 +93,20 @@ impl Reconciler {
         let plan = plan(desired, &view);
         let mut commands = Vec::new();
         let mut is_settled = self.under_way.is_empty() && plan.status.values().all(Status::answers);
+        let mut unsettled: BTreeSet<Name> = self
+            .under_way
+            .values()
+            .filter_map(|under_way| application_of(&under_way.command))
+            .collect();
+        let silent = plan.status.iter().filter(|(_, status)| !status.answers());
+        unsettled.extend(silent.filter_map(|(id, _)| id.application()?.parse().ok()));
         for command in plan.commands {
             let subject = Subject::of(&command);
             let waits = self.failed.get(&subject).is_some_and(|failed| {
                 failed.until_ms > now_ms && failed.artifact.as_ref() == artifact(&command)
             });
             is_settled = false;
+            unsettled.extend(application_of(&command));
             if waits || self.under_way.contains_key(&subject) || !self.has_room(&subject) {
                 continue;
             }
@@ -106,7 +116,21 @@ impl Reconciler {
         }
         let again = self.failed.values().map(|failed| failed.until_ms);
         let again_ms = again.filter(|until_ms| *until_ms > now_ms).min();
-        Round { commands, status: plan.status, is_settled, again_ms }
+        Round { commands, status: plan.status, is_settled, unsettled, again_ms }
+    }
+
+    /// Why a host could not do what it was told of something, until it is tried again.
+    pub fn problem(&self, host: &HostKey, id: &EntityId) -> Option<&str> {
+        let failed = self.failed.get(&Subject::On(host.clone(), id.clone()))?;
+        Some(&failed.reason)
+    }
+
+    /// What the hosts could not do, each as it failed the last time.
+    pub fn problems(&self) -> impl Iterator<Item = (&HostKey, &EntityId, &str)> {
+        self.failed.iter().filter_map(|(subject, failed)| match subject {
+            Subject::On(host, id) => Some((host, id, failed.reason.as_str())),
+            Subject::Link(_) => None,
+        })
     }
 
     /// What came of the command that the round at `sent_ms` gave: an answer to an earlier one that said the same says nothing of
@@ -210,6 +234,16 @@ impl Subject {
             Command::PutLink { key, .. } | Command::DeleteLink { key, .. } => {
                 Self::Link(key.clone())
             }
+        }
+    }
+}
+
+/// The application that a command is for.
+fn application_of(command: &Command) -> Option<Name> {
+    match command {
+        Command::Run { id, .. } | Command::Stop { id, .. } => id.application()?.parse().ok(),
+        Command::PutLink { application, .. } | Command::DeleteLink { application, .. } => {
+            Some(application.clone())
         }
     }
 }

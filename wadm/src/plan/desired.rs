@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wattle_core::{Digest, EntityId, Name, link::LinkKey};
 
+pub use wattle_core::deployment::Phase;
+
 use super::observed::PutLink;
 use crate::manifest::{Kind, Scaler};
 
@@ -27,13 +29,16 @@ pub struct Application {
     pub uses: BTreeSet<EntityId>,
 }
 
-/// Whether an application is to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// It is to run.
-    Deployed,
-    /// It is to go, once nobody uses it.
-    Undeployed,
+impl Application {
+    /// One of which nothing is to run any more.
+    pub fn ended() -> Self {
+        Self {
+            phase: Phase::Undeployed,
+            components: BTreeMap::new(),
+            links: BTreeMap::new(),
+            uses: BTreeSet::new(),
+        }
+    }
 }
 
 /// An actor or a provider.

@@ -1,0 +1,272 @@
+//! wadm at work: it knows what is declared and what is there, and under the lease has hosts make the one like the other.
+//!
+//! One task owns everything that is known. Each round looks at a snapshot of it, and what is to be done goes out in tasks of its own.
+
+mod act;
+mod identity;
+mod lease;
+mod observe;
+mod requests;
+mod rollouts;
+mod round;
+mod status;
+mod view;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures::StreamExt;
+use parking_lot::Mutex;
+use tokio::{
+    sync::{mpsc, watch},
+    task::{JoinHandle, JoinSet},
+    time::{MissedTickBehavior, interval},
+};
+use tracing::{debug, info, warn};
+use wattle_core::{HostKey, Name};
+use wattle_lattice::{ControlServer, RecordChange};
+
+pub use self::identity::{AgentConfig, AgentError};
+use self::{
+    act::Done,
+    identity::{Identity, SignFailed},
+    lease::{Held, Keeper},
+    requests::Told,
+    rollouts::{Pending, Trials},
+    view::View,
+};
+use crate::reconcile::Reconciler;
+
+/// Between two looks whether a round is due.
+const TICK: Duration = Duration::from_millis(250);
+/// Without anything new, a round is due after this.
+const ROUND_EVERY: Duration = Duration::from_secs(2);
+/// Not more often than this: what comes together is looked at together.
+const ROUND_GAP: Duration = Duration::from_millis(100);
+/// How long hosts are listened to before anything is done: each beats once in this time.
+const LISTEN: Duration = Duration::from_millis(1_500);
+/// A tick that is later than this means that we stood still.
+const STALL: Duration = Duration::from_millis(1_500);
+/// News that wait for us.
+const NEWS_MAX: usize = 1_024;
+/// Before the store, or the beats, are tried again.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// A wadm in this process. Dropping it stops it without laying down its lease.
+pub struct Agent {
+    stop: watch::Sender<bool>,
+    keeper: JoinHandle<()>,
+    worker: JoinHandle<()>,
+    _readers: JoinSet<()>,
+}
+
+/// Something that the worker has to know.
+enum News {
+    Record(RecordChange),
+    Beat(HostKey, String),
+}
+
+impl Agent {
+    /// Starts it. It needs no connection yet, and survives the loss of one. Must be called in a tokio runtime.
+    pub fn start(config: AgentConfig) -> Result<Self, AgentError> {
+        let identity = Identity::establish(config)?;
+        let (stop, stopped) = watch::channel(false);
+        let (keeper, lease) = Keeper::new(identity.clone());
+        let (send, news) = mpsc::channel(NEWS_MAX);
+        let mut readers = JoinSet::new();
+        readers.spawn(read_records(identity.clone(), send.clone()));
+        readers.spawn(read_beats(identity.clone(), send));
+        let worker = Worker::new(identity, lease);
+        let keeper = tokio::spawn(keeper.run(stopped.clone()));
+        let worker = tokio::spawn(worker.run(news, stopped));
+        Ok(Self { stop, keeper, worker, _readers: readers })
+    }
+
+    /// Stops acting and lays down the lease, so that another one takes it at once.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        let _: Result<_, _> = tokio::join!(self.worker, self.keeper).0;
+    }
+}
+
+/// Reads the store for as long as somebody listens.
+async fn read_records(identity: Identity, news: mpsc::Sender<News>) {
+    let mut connected = identity.lattice.connected();
+    while connected.wait_for(|connected| *connected).await.is_ok() {
+        let changes = async { identity.lattice.records().await?.watch().await }.await;
+        match changes {
+            Ok(mut changes) => {
+                while let Some(change) = changes.next().await {
+                    if news.send(News::Record(change)).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            Err(error) => debug!(%error, "the lattice's store is out of reach"),
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+async fn read_beats(identity: Identity, news: mpsc::Sender<News>) {
+    loop {
+        match identity.lattice.beats().await {
+            Ok(mut beats) => {
+                while let Some((host, token)) = beats.next().await {
+                    if news.send(News::Beat(host, token)).await.is_err() {
+                        return;
+                    }
+                }
+            }
+            Err(error) => debug!(%error, "hosts cannot be heard"),
+        }
+        tokio::time::sleep(RETRY).await;
+    }
+}
+
+/// The one owner of what is known.
+struct Worker {
+    identity: Identity,
+    lease: watch::Receiver<Option<Held>>,
+    view: View,
+    reconciler: Reconciler,
+    trials: Trials,
+    pending: BTreeMap<Name, Pending>,
+    /// Applications whose rollout is being written.
+    writing: BTreeSet<Name>,
+    /// Hosts that are being asked.
+    asking: BTreeSet<HostKey>,
+    /// When hosts were last told again of links that do not hold.
+    retried: BTreeMap<Name, Instant>,
+    tasks: JoinSet<Done>,
+    /// When time began.
+    start: Instant,
+    /// From when on enough has been heard to act.
+    steady: Instant,
+    last_round: Option<Instant>,
+    is_due: bool,
+    term: Option<u64>,
+    told: Arc<Mutex<Told>>,
+    /// Takes questions while we hold the lease.
+    requests: Option<ControlServer>,
+}
+
+impl Worker {
+    fn new(identity: Identity, lease: watch::Receiver<Option<Held>>) -> Self {
+        let now = Instant::now();
+        Self {
+            identity,
+            lease,
+            view: View::default(),
+            reconciler: Reconciler::default(),
+            trials: Trials::default(),
+            pending: BTreeMap::new(),
+            writing: BTreeSet::new(),
+            asking: BTreeSet::new(),
+            retried: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            start: now,
+            steady: now + LISTEN,
+            last_round: None,
+            is_due: true,
+            term: None,
+            told: Arc::default(),
+            requests: None,
+        }
+    }
+
+    async fn run(mut self, mut news: mpsc::Receiver<News>, mut stop: watch::Receiver<bool>) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticked = Instant::now();
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {
+                    let stood_still = ticked.elapsed() > STALL;
+                    ticked = Instant::now();
+                    if stood_still || !*self.identity.lattice.connected().borrow() {
+                        // Who heard nobody for reasons of its own says nothing about the others.
+                        self.view.forgive_silence();
+                        self.steady = Instant::now() + LISTEN;
+                    }
+                }
+                Some(news) = news.recv() => self.hear(news),
+                Some(done) = self.tasks.join_next() => match done {
+                    Ok(done) => self.take_in(done),
+                    Err(error) => warn!(%error, "a task of wadm's failed"),
+                },
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+            self.look_at_the_lease();
+            if self.is_round_due() {
+                self.round();
+            }
+        }
+    }
+
+    fn hear(&mut self, news: News) {
+        let identity = self.identity.clone();
+        match news {
+            News::Record(RecordChange::Put { key, token, revision }) => {
+                self.is_due |= self.view.read(&identity, &key, &token, revision);
+            }
+            News::Record(RecordChange::Listed) => {
+                self.is_due |= !self.view.is_listed;
+                self.view.is_listed = true;
+            }
+            News::Record(RecordChange::Gone { .. } | RecordChange::Listing { .. }) => {}
+            News::Beat(host, token) => {
+                if self.view.hear(&identity, host.clone(), &token) {
+                    self.is_due = true;
+                    self.ask(host);
+                }
+            }
+        }
+    }
+
+    /// Has a host say what it runs, if what is known of it is old.
+    fn ask(&mut self, host: HostKey) {
+        let is_stale = self.view.hosts.get(&host).is_some_and(view::HostView::is_stale);
+        if is_stale && self.asking.insert(host.clone()) {
+            self.tasks.spawn(act::look(self.identity.clone(), host));
+        }
+    }
+
+    fn look_at_the_lease(&mut self) {
+        let term = self.held().map(|held| held.term);
+        if term == self.term {
+            return;
+        }
+        // What another one had under way, it cannot know; and what this one had under way counts no more.
+        self.reconciler = Reconciler::default();
+        self.trials = Trials::default();
+        self.pending.clear();
+        self.term = term;
+        self.is_due = true;
+        self.requests = term.is_some().then(|| requests::serve(&self.identity, &self.told));
+        match term {
+            Some(term) => info!(term, host = %self.identity.host, "wadm acts"),
+            None => info!("wadm waits for the lease"),
+        }
+    }
+
+    /// The lease, if it is ours and has time left.
+    fn held(&self) -> Option<Held> {
+        self.lease.borrow().filter(Held::is_valid)
+    }
+
+    fn is_round_due(&self) -> bool {
+        let since = self.last_round.map_or(Duration::MAX, |last| last.elapsed());
+        self.term.is_some()
+            && self.view.is_listed
+            && Instant::now() >= self.steady
+            && (since >= ROUND_EVERY || (self.is_due && since >= ROUND_GAP))
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,107 @@
+//! From what hosts say to what the planner is shown.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Instant,
+};
+
+use wattle_core::{
+    Digest, EntityId, HostKey,
+    control::Scale,
+    deployment::Kind,
+    inventory::{Inventory, ProviderState},
+};
+
+use super::view::{HostView, View};
+use crate::{
+    declared::put_links,
+    plan::{Artifact, Host, HostState, Observed, Running},
+    reconcile::Snapshot,
+};
+
+/// What is there now, with times counted in milliseconds since `start`.
+pub(super) fn snapshot(view: &View, start: Instant) -> Snapshot {
+    let ms = |at: Instant| u64::try_from(at.duration_since(start).as_millis()).unwrap_or(u64::MAX);
+    let programs = programs(view);
+    let mut snapshot = Snapshot { links_at_ms: ms(Instant::now()), ..Snapshot::default() };
+    for (key, host) in &view.hosts {
+        let (Some((inventory, _)), Some(seen)) = (&host.inventory, host.seen()) else { continue };
+        snapshot.hosts_at_ms.insert(key.clone(), ms(seen));
+        snapshot.observed.hosts.insert(key.clone(), observed(host, inventory, &programs));
+    }
+    snapshot.observed = Observed { links: put_links(view.applications()), ..snapshot.observed };
+    snapshot
+}
+
+/// Which programs have which artifact.
+fn programs(view: &View) -> BTreeMap<Digest, BTreeSet<Artifact>> {
+    let mut programs: BTreeMap<Digest, BTreeSet<Artifact>> = BTreeMap::new();
+    for (_, declared, rollout) in view.applications() {
+        let Some(version) = declared.target(rollout) else { continue };
+        for component in &version.components {
+            let Some(program) = declared.program(rollout, &component.id) else { continue };
+            programs.entry(component.program.artifact).or_default().insert(program.clone());
+        }
+    }
+    programs
+}
+
+fn observed(
+    host: &HostView,
+    inventory: &Inventory,
+    programs: &BTreeMap<Digest, BTreeSet<Artifact>>,
+) -> Host {
+    let state = match (host.is_lost(), host.beat.draining) {
+        (true, _) => HostState::Lost,
+        (false, true) => HostState::Draining,
+        (false, false) => HostState::Ready,
+    };
+    let cached = inventory.cached.iter().filter_map(|artifact| programs.get(artifact));
+    Host {
+        name: inventory.name.clone(),
+        labels: host.beat.labels.clone(),
+        state,
+        room: inventory.room,
+        cached: cached.flatten().cloned().collect(),
+        running: running(inventory),
+        refused: BTreeMap::new(),
+    }
+}
+
+fn running(inventory: &Inventory) -> BTreeMap<EntityId, Running> {
+    let actors = inventory.actors.iter().map(|actor| {
+        let instances = match actor.scale {
+            Scale::Stopped => 0,
+            Scale::UpTo(calls) => u32::from(calls.get()),
+        };
+        let ready = if actor.denied.is_none() { instances } else { 0 };
+        let artifact = Artifact::Digest(actor.program.unwrap_or(actor.artifact));
+        (actor.id.clone(), Running { kind: Kind::Actor, artifact, instances, ready })
+    });
+    let providers = inventory.providers.iter().map(|provider| {
+        let ready = u32::from(matches!(provider.state, ProviderState::Ready { .. }));
+        let artifact = Artifact::Digest(provider.program.unwrap_or(provider.artifact));
+        (provider.id.clone(), Running { kind: Kind::Provider, artifact, instances: 1, ready })
+    });
+    actors.chain(providers).collect()
+}
+
+/// Links that a deployment declares and that do not hold, as hosts say: each with one reason.
+pub(super) fn failed_links(view: &View) -> BTreeMap<wattle_core::link::LinkKey, String> {
+    let hosts = view.hosts.values().filter(|host| !host.is_lost());
+    let inventories = hosts.filter_map(|host| host.inventory.as_ref());
+    let failed = inventories.flat_map(|(inventory, _)| {
+        let name = inventory.name.clone();
+        inventory
+            .failed_links
+            .iter()
+            .map(move |it| (it.link.clone(), format!("on {name}: {}", it.reason)))
+    });
+    failed.collect()
+}
+
+/// Hosts that can be told something.
+pub(super) fn reachable(view: &View) -> impl Iterator<Item = (&HostKey, &Inventory)> {
+    let hosts = view.hosts.iter().filter(|(_, host)| !host.is_lost());
+    hosts.filter_map(|(key, host)| Some((key, &host.inventory.as_ref()?.0)))
+}

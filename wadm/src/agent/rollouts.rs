@@ -1,0 +1,131 @@
+//! How far each deployment has come, and what is to be written down of it. Nothing here performs I/O.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use wattle_claims::{GivenUp, Rollout};
+use wattle_core::{
+    Name,
+    app::{ApplicationState, ApplicationStatus},
+    deployment::Phase,
+};
+
+use super::view::StoredRollout;
+use crate::{declared::Declared, plan::Command};
+
+/// A term leaves room for so many changes of one rollout under it, before the next term's begin.
+const CHANGES_OF_TERM: u32 = 20;
+
+/// What has to be written down of one application, besides what is.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    /// Commands of the planner about its links, with the time of their round.
+    pub(super) commands: Vec<(Command, u64)>,
+    pub(super) verdict: Option<Verdict>,
+}
+
+/// What became of the version that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Healthy,
+    GivenUp(String),
+}
+
+/// Since when each deployment that is not healthy yet is tried.
+#[derive(Debug, Default)]
+pub(super) struct Trials(BTreeMap<Name, (u64, Instant)>);
+
+impl Trials {
+    /// Judges the version that is run, if there is something new to say.
+    pub(super) fn judge(
+        &mut self,
+        declared: &Declared,
+        rollout: Option<&Rollout>,
+        status: &ApplicationStatus,
+    ) -> Option<Verdict> {
+        let name = &status.application;
+        let own = rollout.filter(|rollout| rollout.generation == declared.generation);
+        let deployment = declared.deployment.as_ref()?;
+        if deployment.phase == Phase::Undeployed || own.is_some_and(|rollout| rollout.healthy) {
+            self.0.remove(name);
+            return None;
+        }
+        if matches!(status.state, ApplicationState::Settled | ApplicationState::GivenUp { .. }) {
+            self.0.remove(name);
+            return Some(Verdict::Healthy);
+        }
+        let (generation, since) =
+            *self.0.entry(name.clone()).or_insert_with(|| (declared.generation, Instant::now()));
+        if generation != declared.generation {
+            self.0.insert(name.clone(), (declared.generation, Instant::now()));
+            return None;
+        }
+        let version = deployment.version()?;
+        let patience = Duration::from_secs(version.healthy_within_s.into());
+        let was_given_up = own.is_some_and(|rollout| rollout.given_up.is_some());
+        if was_given_up || deployment.before().is_none() || since.elapsed() < patience {
+            return None;
+        }
+        let problems = status.problems();
+        let why = match problems.as_slice() {
+            [] => "it did not settle".to_owned(),
+            problems => problems.join("; "),
+        };
+        let text = format!("not healthy within {} s: {why}", patience.as_secs());
+        Some(Verdict::GivenUp(text))
+    }
+}
+
+/// What is to stand there, and under which generation; none if nothing is to be changed. A deployment that has ended ends its rollout.
+pub(super) fn next(
+    term: u64,
+    declared: &Declared,
+    stored: Option<&StoredRollout>,
+    pending: &Pending,
+) -> Option<(u64, Option<Rollout>)> {
+    let known = stored.and_then(|stored| stored.rollout.as_ref());
+    let wanted = declared.target(known).map(|_| rollout(term, declared, known, pending));
+    if wanted.as_ref() == known {
+        return None;
+    }
+    let after = stored.map_or(0, |stored| stored.generation.saturating_add(1));
+    Some((after.max(term << CHANGES_OF_TERM), wanted))
+}
+
+fn rollout(term: u64, declared: &Declared, known: Option<&Rollout>, pending: &Pending) -> Rollout {
+    let version = |rollout: Option<&Rollout>| {
+        declared.target(rollout).expect("it has not ended").name.clone()
+    };
+    let generation = declared.generation;
+    // Another deployment is another attempt: of the last one, only the links are as they are.
+    let same = known.filter(|known| known.generation == generation).cloned();
+    let mut next = same.unwrap_or_else(|| Rollout {
+        term,
+        generation,
+        version: version(None),
+        healthy: false,
+        links: known.map_or_else(BTreeSet::new, |known| known.links.clone()),
+        given_up: None,
+    });
+    next.term = term;
+    match &pending.verdict {
+        Some(Verdict::Healthy) => next.healthy = true,
+        Some(Verdict::GivenUp(reason)) => {
+            next.given_up = Some(GivenUp { version: version(None), reason: reason.clone() });
+            next.version = version(Some(&next));
+        }
+        None => {}
+    }
+    for (command, _) in &pending.commands {
+        let (Command::PutLink { key, .. } | Command::DeleteLink { key, .. }) = command else {
+            continue;
+        };
+        next.links.retain(|content| declared.link(content).is_some_and(|(known, _)| known != key));
+        if let Command::PutLink { .. } = command {
+            next.links.extend(declared.content(Some(&next), key));
+        }
+    }
+    next
+}

@@ -1,0 +1,244 @@
+//! One round: look, plan, send; and what came of it.
+
+use std::time::{Duration, Instant};
+
+use tracing::{debug, info, warn};
+use wattle_core::{EntityId, HostKey, Name, app::SignedDeployment, deployment::Phase};
+
+use super::{
+    Worker,
+    act::{self, Done, Write},
+    observe,
+    requests::Told,
+    rollouts::{self, Pending, Verdict},
+    status::Seen,
+};
+use crate::{
+    declared::{Declared, desired},
+    plan::{Command, Observed},
+};
+
+/// Between two times that hosts are told again of links that do not hold.
+const RETRY_LINKS_EVERY: Duration = Duration::from_secs(5);
+
+impl Worker {
+    pub(super) fn round(&mut self) {
+        let Some(term) = self.term else { return };
+        (self.last_round, self.is_due) = (Some(Instant::now()), false);
+        let now_ms = self.now_ms();
+        let snapshot = observe::snapshot(&self.view, self.start);
+        let desired = desired(self.view.applications());
+        let round = self.reconciler.round(now_ms, &desired, &snapshot);
+        for command in &round.commands {
+            self.send(term, command.clone(), now_ms);
+        }
+        let failed_links = observe::failed_links(&self.view);
+        let seen = Seen {
+            view: &self.view,
+            observed: &snapshot.observed,
+            round: &round,
+            reconciler: &self.reconciler,
+            failed_links: &failed_links,
+        };
+        let mut statuses = Vec::new();
+        let (mut ended, mut failing) = (Vec::new(), Vec::new());
+        for (name, declared, rollout) in self.view.applications() {
+            let Some(status) = seen.status(name, declared, rollout) else { continue };
+            if let Some(verdict) = self.trials.judge(declared, rollout, &status) {
+                if let Verdict::GivenUp(reason) = &verdict {
+                    warn!(application = %name, reason, "a version is given up");
+                }
+                self.pending.entry(name.clone()).or_default().verdict = Some(verdict);
+            }
+            if !status.failed_links.is_empty() {
+                failing.push(name.clone());
+            }
+            if may_end(name, declared, &snapshot.observed, &round.unsettled) {
+                ended.push(name.clone());
+            }
+            statuses.push(status);
+        }
+        let deployments = self.view.applications().map(|(name, declared, rollout)| {
+            let own = rollout.filter(|rollout| rollout.generation == declared.generation);
+            let signed = SignedDeployment {
+                token: declared.text.clone(),
+                version: declared.target(rollout).map(|version| version.name.clone()),
+                healthy: own.is_some_and(|rollout| rollout.healthy),
+            };
+            (name.clone(), signed)
+        });
+        *self.told.lock() = Told { statuses, deployments: deployments.collect() };
+        self.write(term);
+        ended.into_iter().for_each(|name| self.end(name));
+        failing.into_iter().for_each(|name| self.retry_links(name));
+    }
+
+    fn send(&mut self, term: u64, command: Command, sent_ms: u64) {
+        match &command {
+            Command::Run { id, .. } | Command::Stop { id, .. } => {
+                let declared = application_of(id).and_then(|name| self.view.deployments.get(&name));
+                let Some(declared) = declared else { return };
+                debug!(?command, "command");
+                let (identity, text) = (self.identity.clone(), declared.text.clone());
+                self.tasks.spawn(act::tell(identity, term, text, command, sent_ms));
+            }
+            Command::PutLink { application, .. } | Command::DeleteLink { application, .. } => {
+                let pending = self.pending.entry(application.clone()).or_default();
+                pending.commands.push((command, sent_ms));
+            }
+        }
+    }
+
+    /// Writes down what has changed of rollouts, one record of each at a time.
+    fn write(&mut self, term: u64) {
+        let names: Vec<Name> = self.view.deployments.keys().cloned().collect();
+        for name in names {
+            if self.writing.contains(&name) {
+                continue;
+            }
+            let pending = self.pending.remove(&name).unwrap_or_default();
+            let declared = &self.view.deployments[&name];
+            let stored = self.view.rollouts.get(&name);
+            let Some((generation, rollout)) = rollouts::next(term, declared, stored, &pending)
+            else {
+                self.answer(pending, &Ok(()));
+                continue;
+            };
+            let write = Write {
+                application: name.clone(),
+                commands: pending.commands,
+                rollout,
+                generation,
+                revision: stored.map_or(0, |stored| stored.revision),
+                hosts: self.hosts_of(declared),
+            };
+            self.tasks.spawn(act::write(self.identity.clone(), write));
+            self.writing.insert(name);
+        }
+    }
+
+    /// Hosts that run what an application's links lead from or to.
+    fn hosts_of(&self, declared: &Declared) -> Vec<HostKey> {
+        let versions = declared.deployment.iter().flat_map(|deployment| &deployment.versions);
+        let links: Vec<_> = versions.flat_map(|version| &version.links).collect();
+        let is_end =
+            |id: &EntityId| links.iter().any(|link| link.source.id == *id || link.target.id == *id);
+        let concerned = observe::reachable(&self.view).filter(|(_, inventory)| {
+            inventory.actors.iter().any(|actor| is_end(&actor.id))
+                || inventory.providers.iter().any(|provider| is_end(&provider.id))
+        });
+        concerned.map(|(host, _)| host.clone()).collect()
+    }
+
+    fn answer(&mut self, pending: Pending, outcome: &Result<(), String>) {
+        let now_ms = self.now_ms();
+        for (command, sent_ms) in pending.commands {
+            self.reconciler.answered(now_ms, sent_ms, &command, outcome.clone());
+        }
+    }
+
+    /// The user has signed the end of a deployment, and nothing of it is left.
+    fn end(&mut self, name: Name) {
+        let declared = &self.view.deployments[&name];
+        let end = declared.deployment.as_ref().and_then(|deployment| deployment.end.clone());
+        let (Some(end), false) = (end, self.writing.contains(&name)) else { return };
+        let (identity, known) = (self.identity.clone(), declared.text.clone());
+        self.writing.insert(name.clone());
+        self.tasks.spawn(act::end(identity, name, known, end));
+    }
+
+    fn retry_links(&mut self, name: Name) {
+        let last = self.retried.get(&name);
+        if last.is_some_and(|last| last.elapsed() < RETRY_LINKS_EVERY) {
+            return;
+        }
+        self.retried.insert(name.clone(), Instant::now());
+        let (Some(stored), Some(declared)) =
+            (self.view.rollouts.get(&name), self.view.deployments.get(&name))
+        else {
+            return;
+        };
+        let (identity, hosts) = (self.identity.clone(), self.hosts_of(declared));
+        self.tasks.spawn(act::retry(identity, name, hosts, stored.text.clone()));
+    }
+
+    /// What came of what was sent.
+    pub(super) fn take_in(&mut self, done: Done) {
+        self.is_due = true;
+        let now_ms = self.now_ms();
+        match done {
+            Done::Told { command, sent_ms, outcome } => {
+                match &outcome {
+                    Ok(()) => info!(?command, "done"),
+                    Err(reason) => warn!(?command, reason, "a host could not"),
+                }
+                self.reconciler.answered(now_ms, sent_ms, &command, outcome);
+                if let Command::Run { host, .. } | Command::Stop { host, .. } = command {
+                    self.ask_anew(host);
+                }
+            }
+            Done::Asked { host, at, inventory } => {
+                self.asking.remove(&host);
+                match inventory {
+                    Ok(inventory) => {
+                        if let Some(known) = self.view.hosts.get_mut(&host) {
+                            known.inventory = Some((*inventory, at));
+                        }
+                    }
+                    Err(reason) => debug!(%host, reason, "a host does not say what it runs"),
+                }
+            }
+            Done::Wrote { application, commands, outcome } => {
+                self.writing.remove(&application);
+                let said = outcome.as_ref().map(drop).map_err(Clone::clone);
+                match outcome {
+                    Ok(stored) => {
+                        let known = self.view.rollouts.get(&application);
+                        if known.is_none_or(|known| known.generation <= stored.generation) {
+                            self.view.rollouts.insert(application, *stored);
+                        }
+                    }
+                    Err(reason) => warn!(%application, reason, "a rollout is not written down"),
+                }
+                self.answer(Pending { commands, verdict: None }, &said);
+            }
+            Done::Ended { application, outcome } => {
+                self.writing.remove(&application);
+                match outcome {
+                    Ok(()) => info!(%application, "a deployment has ended"),
+                    Err(reason) => warn!(%application, reason, "a deployment has not ended yet"),
+                }
+            }
+            Done::Retried { application } => debug!(%application, "its links were tried again"),
+        }
+    }
+
+    /// What a host runs has changed: it is asked even where its beat has not said so yet.
+    fn ask_anew(&mut self, host: HostKey) {
+        if self.asking.insert(host.clone()) {
+            self.tasks.spawn(act::look(self.identity.clone(), host));
+        }
+    }
+}
+
+fn application_of(id: &EntityId) -> Option<Name> {
+    id.application()?.parse().ok()
+}
+
+/// Whether nothing of an application that is to go is left.
+fn may_end(
+    name: &Name,
+    declared: &Declared,
+    observed: &Observed,
+    unsettled: &std::collections::BTreeSet<Name>,
+) -> bool {
+    let is_to_end = declared.deployment.as_ref().is_some_and(|deployment| {
+        deployment.phase == Phase::Undeployed && deployment.end.is_some()
+    });
+    let mut hosts = observed.hosts.values();
+    let runs = |id: &EntityId| id.application() == Some(name.as_str());
+    is_to_end
+        && !unsettled.contains(name)
+        && !observed.links.values().any(|link| link.application == *name)
+        && !hosts.any(|host| host.running.keys().any(runs))
+}

@@ -1,0 +1,162 @@
+//! How applications stand, as the last round saw it, and whether a version is healthy.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wattle_claims::Rollout;
+use wattle_core::{
+    EntityId, HostKey, Name,
+    app::{ApplicationState, ApplicationStatus, ComponentStatus, HostStatus, ShareStatus},
+    deployment::{Deployment, Phase, Version},
+    link::LinkKey,
+};
+
+use super::view::View;
+use crate::{
+    declared::Declared,
+    plan::{Observed, Status},
+    reconcile::{Reconciler, Round},
+};
+
+/// What a round saw.
+pub(super) struct Seen<'a> {
+    pub(super) view: &'a View,
+    pub(super) observed: &'a Observed,
+    pub(super) round: &'a Round,
+    pub(super) reconciler: &'a Reconciler,
+    pub(super) failed_links: &'a BTreeMap<LinkKey, String>,
+}
+
+impl Seen<'_> {
+    /// How an application stands; none where its deployment has ended.
+    pub(super) fn status(
+        &self,
+        name: &Name,
+        declared: &Declared,
+        rollout: Option<&Rollout>,
+    ) -> Option<ApplicationStatus> {
+        let deployment = declared.deployment.as_ref()?;
+        let version = declared.target(rollout)?;
+        let failed_links = self.failed_links(version);
+        let components = self.components(declared, rollout, deployment, version);
+        let mut status = ApplicationStatus {
+            application: name.clone(),
+            phase: deployment.phase,
+            generation: declared.generation,
+            version: version.name.clone(),
+            state: ApplicationState::Settled,
+            components,
+            used_by: self.used_by(name),
+            failed_links,
+        };
+        // What a host could not do is no matter once another does it.
+        let is_settled = !self.round.unsettled.contains(name) && status.has_all();
+        let given_up = rollout
+            .filter(|rollout| rollout.generation == declared.generation)
+            .and_then(|rollout| rollout.given_up.as_ref());
+        status.state = match given_up {
+            Some(given_up) if is_settled => ApplicationState::GivenUp {
+                version: given_up.version.clone(),
+                reason: given_up.reason.clone(),
+            },
+            _ if is_settled => ApplicationState::Settled,
+            _ if status.problems().is_empty() => ApplicationState::Changing,
+            _ => ApplicationState::Failing,
+        };
+        Some(status)
+    }
+
+    fn used_by(&self, name: &Name) -> BTreeSet<Name> {
+        let users = self.view.applications().filter(|(user, declared, rollout)| {
+            let is_deployed = declared
+                .deployment
+                .as_ref()
+                .is_some_and(|deployment| deployment.phase == Phase::Deployed);
+            let mut uses = declared.target(*rollout).into_iter().flat_map(|it| &it.uses);
+            *user != name && is_deployed && uses.any(|id| id.application() == Some(name.as_str()))
+        });
+        users.map(|(user, ..)| user.clone()).collect()
+    }
+
+    fn failed_links(&self, version: &Version) -> BTreeMap<String, String> {
+        let keys = version.links.iter().map(wattle_core::Link::key);
+        let failed = keys.filter_map(|key| {
+            let reason = self.failed_links.get(&key)?;
+            Some((key.to_string(), reason.clone()))
+        });
+        failed.collect()
+    }
+
+    fn components(
+        &self,
+        declared: &Declared,
+        rollout: Option<&Rollout>,
+        deployment: &Deployment,
+        version: &Version,
+    ) -> Vec<ComponentStatus> {
+        let known = version.components.iter().filter_map(|component| {
+            let id = &component.id;
+            let status = self.round.status.get(id);
+            // One that is to go is told of as long as something of it runs.
+            if status.is_none() && deployment.phase == Phase::Deployed {
+                return None;
+            }
+            let none = Status::default();
+            let status = status.unwrap_or(&none);
+            let program = declared.program(rollout, id);
+            Some(ComponentStatus {
+                id: id.clone(),
+                kind: component.program.kind(),
+                wanted: status.placement.hosts.values().sum(),
+                ready: status.ready,
+                hosts: self.hosts(id, status, program),
+                shares: self.shares(status),
+            })
+        });
+        known.collect()
+    }
+
+    fn hosts(
+        &self,
+        id: &EntityId,
+        status: &Status,
+        program: Option<&crate::plan::Artifact>,
+    ) -> Vec<HostStatus> {
+        let hosts = self.observed.hosts.iter().filter_map(|(host, there)| {
+            let wanted = status.placement.hosts.get(host).copied().unwrap_or(0);
+            let running = there.running.get(id);
+            let problem = self.reconciler.problem(host, id).map(str::to_owned);
+            if wanted == 0 && running.is_none() && problem.is_none() {
+                return None;
+            }
+            let ready = running.filter(|running| Some(&running.artifact) == program);
+            let ready = ready.map_or(0, |running| running.ready);
+            Some(HostStatus {
+                host: host.clone(),
+                name: there.name.clone(),
+                wanted,
+                ready,
+                problem,
+            })
+        });
+        hosts.collect()
+    }
+
+    fn shares(&self, status: &Status) -> Vec<ShareStatus> {
+        let shares = status.placement.shares.iter().map(|share| ShareStatus {
+            name: share.name.clone(),
+            wanted: share.wanted,
+            placed: share.placed,
+            elsewhere: share.elsewhere,
+            why: share
+                .why
+                .iter()
+                .filter_map(|(host, why)| Some((self.name(host)?, why.clone())))
+                .collect(),
+        });
+        shares.collect()
+    }
+
+    fn name(&self, host: &HostKey) -> Option<Name> {
+        Some(self.observed.hosts.get(host)?.name.clone())
+    }
+}

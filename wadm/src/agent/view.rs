@@ -1,0 +1,203 @@
+//! What is known of the lattice: deployments and rollouts as the store has them, hosts as they say. Everything is verified first.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use tracing::{debug, warn};
+use wattle_claims::{
+    DeploymentRecord, Record, RecordKey, RecordValue, Revocations, Rollout, RolloutRecord, Signed,
+    TokenError, TokenKind, Verified, peek_kind,
+};
+use wattle_core::{HostKey, Name, beat::Beat, inventory::Inventory};
+
+use super::Identity;
+use crate::declared::Declared;
+
+/// A host that is silent for so long is lost: three beats, and what one may be late.
+const SILENCE_MAX: Duration = Duration::from_millis(3_500);
+/// Hosts that are known at once: a flood of beats must not fill our memory.
+const HOSTS_MAX: usize = 10_000;
+
+/// One host.
+#[derive(Clone, Debug)]
+pub(super) struct HostView {
+    pub(super) beat: Beat,
+    pub(super) heard: Instant,
+    /// What it said when it was asked, and when that was.
+    pub(super) inventory: Option<(Inventory, Instant)>,
+}
+
+impl HostView {
+    pub(super) fn is_lost(&self) -> bool {
+        self.heard.elapsed() > SILENCE_MAX
+    }
+
+    /// Whether it has to be asked what it runs.
+    pub(super) fn is_stale(&self) -> bool {
+        !self.is_lost()
+            && self.inventory.as_ref().is_none_or(|(known, _)| known.running != self.beat.running)
+    }
+
+    /// When what is known of it was so: its inventory, or a beat that says that nothing has changed since.
+    pub(super) fn seen(&self) -> Option<Instant> {
+        let (known, at) = self.inventory.as_ref()?;
+        Some(if known.running == self.beat.running { self.heard.max(*at) } else { *at })
+    }
+}
+
+/// A rollout's record as the store has it.
+#[derive(Clone, Debug)]
+pub(super) struct StoredRollout {
+    pub(super) generation: u64,
+    pub(super) revision: u64,
+    /// None where it has ended.
+    pub(super) rollout: Option<Rollout>,
+    pub(super) text: String,
+}
+
+/// Everything that is known.
+#[derive(Default)]
+pub(super) struct View {
+    pub(super) deployments: BTreeMap<Name, Declared>,
+    pub(super) rollouts: BTreeMap<Name, StoredRollout>,
+    pub(super) hosts: BTreeMap<HostKey, HostView>,
+    /// Whether the store has been read once.
+    pub(super) is_listed: bool,
+}
+
+impl View {
+    /// Each application with its deployment, and its rollout if there is one.
+    pub(super) fn applications(
+        &self,
+    ) -> impl Iterator<Item = (&Name, &Declared, Option<&Rollout>)> {
+        self.deployments.iter().map(|(name, declared)| (name, declared, self.rollout(name)))
+    }
+
+    pub(super) fn rollout(&self, name: &Name) -> Option<&Rollout> {
+        self.rollouts.get(name)?.rollout.as_ref()
+    }
+
+    /// Takes what the store says of a key. True if it matters here.
+    pub(super) fn read(
+        &mut self,
+        identity: &Identity,
+        key: &str,
+        token: &str,
+        revision: u64,
+    ) -> bool {
+        match self.try_read(identity, key, token, revision) {
+            Ok(matters) => matters,
+            Err(error) => {
+                debug!(key, %error, "a record in the store does not hold");
+                false
+            }
+        }
+    }
+
+    fn try_read(
+        &mut self,
+        identity: &Identity,
+        key: &str,
+        token: &str,
+        revision: u64,
+    ) -> Result<bool, TokenError> {
+        match peek_kind(token)? {
+            TokenKind::Deployment => {
+                let record: DeploymentRecord = verified(identity, token)?.body.clone();
+                let Some(name) = own_application(identity, &record.key) else { return Ok(false) };
+                Ok(self.learn(name, record, token))
+            }
+            TokenKind::Rollout => {
+                let record: RolloutRecord = verified(identity, token)?.body.clone();
+                let Some(name) = own_application(identity, &record.key) else { return Ok(false) };
+                let known = self.rollouts.get(&name);
+                // The store's own newest counts where it is not older than what hosts hold by now.
+                if record.key.to_string() != key
+                    || known.is_some_and(|known| known.generation > record.generation)
+                {
+                    return Ok(false);
+                }
+                let (generation, rollout) = (record.generation, record.value);
+                let text = token.to_owned();
+                let stored = StoredRollout { generation, revision, rollout, text };
+                self.rollouts.insert(name, stored);
+                Ok(true)
+            }
+            TokenKind::Revocations => {
+                let (trust, now) = (identity.trust(), identity.now());
+                let list = Signed::<Revocations>::parse(token)?.verify(&trust, now)?;
+                Ok(identity.revoke(&list))
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// A deployment, unless a newer one is known.
+    pub(super) fn learn(&mut self, name: Name, record: DeploymentRecord, token: &str) -> bool {
+        let known = self.deployments.get(&name);
+        let is_newer = known.is_none_or(|known| {
+            (record.generation, token) > (known.generation, known.text.as_str())
+        });
+        if is_newer {
+            let declared = Declared::new(record.generation, token.to_owned(), record.value);
+            self.deployments.insert(name, declared);
+        }
+        is_newer
+    }
+
+    /// Takes a host's beat. True if what it runs is to be looked at.
+    pub(super) fn hear(&mut self, identity: &Identity, host: HostKey, token: &str) -> bool {
+        let beat = Signed::<Beat>::parse(token)
+            .and_then(|beat| beat.verify(&identity.trust(), identity.now()));
+        let beat = match beat {
+            Ok(beat) if beat.issuer == host.as_str() => beat.body.clone(),
+            Ok(_) => return false,
+            Err(error) => {
+                debug!(%host, %error, "a beat that does not hold");
+                return false;
+            }
+        };
+        let heard = Instant::now();
+        if let Some(known) = self.hosts.get_mut(&host) {
+            let changed = known.is_lost()
+                || known.beat.running != beat.running
+                || known.beat.draining != beat.draining;
+            (known.beat, known.heard) = (beat, heard);
+            return changed || known.is_stale();
+        }
+        if self.hosts.len() >= HOSTS_MAX {
+            warn!(%host, "{HOSTS_MAX} hosts are known, which is the limit");
+            return false;
+        }
+        self.hosts.insert(host, HostView { beat, heard, inventory: None });
+        true
+    }
+
+    /// Nothing was heard for reasons of our own: nobody is lost for that.
+    pub(super) fn forgive_silence(&mut self) {
+        let now = Instant::now();
+        for host in self.hosts.values_mut() {
+            host.heard = now;
+        }
+    }
+}
+
+fn verified<T: RecordValue>(
+    identity: &Identity,
+    token: &str,
+) -> Result<Verified<Record<T>>, TokenError> {
+    Signed::<Record<T>>::parse(token)?.verify(&identity.trust(), identity.now())
+}
+
+/// The application that a key is of, if it is one of our account's.
+fn own_application(identity: &Identity, key: &RecordKey) -> Option<Name> {
+    match key {
+        RecordKey::Deployment { account, application }
+        | RecordKey::Rollout { account, application } => {
+            (*account == identity.account).then(|| application.clone())
+        }
+        _ => None,
+    }
+}

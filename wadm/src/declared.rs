@@ -1,0 +1,124 @@
+//! Deployments as users signed them, and how far each has come, as what the planner is asked for and what it is shown.
+
+use std::collections::BTreeMap;
+
+use wattle_claims::{Rollout, content_of};
+use wattle_core::{
+    Digest, EntityId, Name,
+    deployment::{Deployment, Version, VersionName},
+    entity::CodeKey,
+    link::LinkKey,
+};
+
+use crate::plan::{Application, Artifact, Component, Desired, Link, PutLink};
+
+/// One deployment.
+#[derive(Clone, Debug)]
+pub struct Declared {
+    /// Its record's generation.
+    pub generation: u64,
+    /// Its record's token.
+    pub text: String,
+    /// What it says; none where it has ended.
+    pub deployment: Option<Deployment>,
+    /// What is asked for if a version is the one that is run, in the order of the versions.
+    versions: Vec<(VersionName, Application)>,
+}
+
+impl Declared {
+    /// A deployment with what the planner makes of it.
+    pub fn new(generation: u64, text: String, deployment: Option<Deployment>) -> Self {
+        let versions = deployment.as_ref().map_or_else(Vec::new, |deployment| {
+            let of = |version: &Version| (version.name.clone(), application(deployment, version));
+            deployment.versions.iter().map(of).collect()
+        });
+        Self { generation, text, deployment, versions }
+    }
+
+    /// The version that is to be run now: the one that was asked for, unless it was given up.
+    pub fn target(&self, rollout: Option<&Rollout>) -> Option<&Version> {
+        let deployment = self.deployment.as_ref()?;
+        match rollout {
+            Some(rollout)
+                if rollout.generation == self.generation && rollout.given_up.is_some() =>
+            {
+                deployment.before().or(deployment.version())
+            }
+            _ => deployment.version(),
+        }
+    }
+
+    /// A link of any of its versions, by content.
+    pub(crate) fn link(&self, content: &Digest) -> Option<(&LinkKey, &Link)> {
+        let links = self.versions.iter().flat_map(|(_, application)| &application.links);
+        links.into_iter().find(|(_, link)| link.content == *content)
+    }
+
+    /// The content of a link of the version that is to be run.
+    pub fn content(&self, rollout: Option<&Rollout>, key: &LinkKey) -> Option<Digest> {
+        Some(self.asked(rollout)?.links.get(key)?.content)
+    }
+
+    /// What runs under an id in the version that is to be run.
+    pub fn program(&self, rollout: Option<&Rollout>, id: &EntityId) -> Option<&Artifact> {
+        Some(&self.asked(rollout)?.components.get(id)?.artifact)
+    }
+
+    fn asked(&self, rollout: Option<&Rollout>) -> Option<&Application> {
+        let target = self.target(rollout)?;
+        let versions = self.versions.iter();
+        versions.into_iter().find(|(name, _)| *name == target.name).map(|(_, asked)| asked)
+    }
+}
+
+/// What the planner is asked for. Of a deployment that has ended nothing is to run.
+pub fn desired<'a>(
+    all: impl Iterator<Item = (&'a Name, &'a Declared, Option<&'a Rollout>)>,
+) -> Desired {
+    let applications = all.map(|(name, declared, rollout)| {
+        let asked = declared.asked(rollout).cloned();
+        (name.clone(), asked.unwrap_or_else(Application::ended))
+    });
+    Desired { applications: applications.collect() }
+}
+
+/// The links that rollouts say are put. One that no version has any more counts as gone: hosts do not follow it either.
+pub fn put_links<'a>(
+    all: impl Iterator<Item = (&'a Name, &'a Declared, Option<&'a Rollout>)>,
+) -> BTreeMap<LinkKey, PutLink> {
+    let mut put = BTreeMap::new();
+    for (name, declared, rollout) in all {
+        for content in rollout.into_iter().flat_map(|rollout| &rollout.links) {
+            if let Some((key, link)) = declared.link(content) {
+                put.insert(key.clone(), link.put_by(name));
+            }
+        }
+    }
+    put
+}
+
+fn application(deployment: &Deployment, version: &Version) -> Application {
+    let components = version.components.iter().map(|component| {
+        let asked = Component {
+            kind: component.program.kind(),
+            artifact: Artifact::Digest(content_of(&component.program)),
+            scaler: component.scaler.clone(),
+        };
+        (component.id.clone(), asked)
+    });
+    let links = version.links.iter().map(|link| {
+        let asked = Link {
+            source: link.source.id.clone(),
+            target: link.target.id.clone(),
+            is_traffic: matches!(link.source.identity.key, CodeKey::Provider(_)),
+            content: content_of(link),
+        };
+        (link.key(), asked)
+    });
+    Application {
+        phase: deployment.phase,
+        components: components.collect(),
+        links: links.collect(),
+        uses: version.uses.clone(),
+    }
+}
