@@ -74,7 +74,7 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Config(command) => config::run(context, command).await,
         Command::Get(command) => get::run(context, command).await,
         Command::Call(args) => call::run(context, args).await,
-        Command::App(command) => app::run(context, &command),
+        Command::App(command) => Box::pin(app::run(context, command)).await,
         Command::Why(args) => why::run(context, args).await,
         Command::Trace(args) => trace::run(context, &args).await,
         Command::Logs(args) => logs::run(context, args).await,

@@ -15,8 +15,11 @@ use std::{
 use anyhow::Context as _;
 use clap::Args;
 use tracing::info;
+use wattle_claims::{HostClaims, KeyPair, Right, Signed};
 use wattle_core::{HostKey, Name, quantity};
 use wattle_host::{DataDir, DataDirError, Host, HostConfig, LogBook};
+use wattle_lattice::Lattice;
+use wattle_wadm::agent::{Agent, AgentConfig};
 
 use crate::{
     args::value,
@@ -81,9 +84,10 @@ impl HostOptions {
     }
 }
 
-/// A host in this process.
+/// A host in this process, and the wadm beside it, if the host's claims allow one.
 pub(crate) struct Running {
     host: Host,
+    wadm: Option<Agent>,
     project: Project,
 }
 
@@ -115,6 +119,7 @@ pub(crate) async fn start(
     logbook: Arc<LogBook>,
 ) -> anyhow::Result<Running> {
     let name = identity.name.clone();
+    let wadm = wadm(&identity, nats).await?;
     let config = HostConfig {
         lattice: identity.lattice,
         name: identity.name,
@@ -134,7 +139,24 @@ pub(crate) async fn start(
     let host = Box::pin(Host::start(config)).await.context("start the host")?;
     let running = RunningHost { key: host.key().clone(), name, process: Process::own() };
     project.change(|file| file.add(running, *home == Home::First))?;
-    Ok(Running { host, project: project.clone() })
+    let wadm = wadm.map(Agent::start).transpose().context("start wadm")?;
+    Ok(Running { host, wadm, project: project.clone() })
+}
+
+/// What a wadm is started with that may act; none where the host's claims do not say so.
+async fn wadm(identity: &Identity, nats: &Nats) -> anyhow::Result<Option<AgentConfig>> {
+    let claims = Signed::<HostClaims>::parse(&identity.token)?.peek()?;
+    if !claims.body.rights.contains(&Right::Wadm) {
+        return Ok(None);
+    }
+    let options = nats.options(&format!("wattle-wadm {}", identity.name))?;
+    Ok(Some(AgentConfig {
+        lattice: Lattice::join(identity.lattice.clone(), &options).await?,
+        key: KeyPair::from_seed(&identity.key.seed()).context("the host's key")?,
+        token: identity.token.clone(),
+        operators: identity.operators.clone(),
+        accounts: identity.accounts.clone(),
+    }))
 }
 
 impl Running {
@@ -147,6 +169,10 @@ impl Running {
         tokio::select! {
             signal = signals.next() => info!(signal, "stopping"),
             () = self.host.stop_requested() => info!("stopping: a user said so"),
+        }
+        // Another one acts from now on: it has this host's work done elsewhere.
+        if let Some(wadm) = self.wadm {
+            wadm.stop().await;
         }
         let cut = self.host.drain().await.cut_calls;
         info!(cut_calls = cut, "stopped");

@@ -104,9 +104,9 @@ impl Project {
         self.dir.join("nats")
     }
 
-    /// The signed artifact of a shipped provider.
-    pub(crate) fn artifact(&self, name: &str) -> PathBuf {
-        self.dir.join("artifacts").join(format!("{name}.tar"))
+    /// Where an artifact is kept that was signed here: of a shipped provider, of a manifest's component.
+    pub(crate) fn artifact(&self, file: &str) -> PathBuf {
+        self.dir.join("artifacts").join(file)
     }
 
     /// Held while processes are started or stopped, so that two commands do not do it at once.

@@ -3,6 +3,7 @@
 pub(crate) mod entities;
 pub(crate) mod hosts;
 pub(crate) mod records;
+pub(crate) mod wadm;
 
 use std::{collections::BTreeSet, time::Duration};
 

@@ -1,7 +1,13 @@
 //! `wattle app`: declared applications.
 
+mod deploy;
+mod manifest;
+mod remove;
+mod resolve;
 mod schema;
+mod status;
 mod validate;
+mod wait;
 
 use clap::Subcommand;
 
@@ -10,15 +16,25 @@ use crate::exit::Exit;
 
 /// Work with applications that a manifest declares
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Example:\n  wattle app validate wadm.yaml")]
+#[command(after_help = "Example:\n  wattle app deploy wadm.yaml")]
 pub(crate) enum AppCommand {
+    Deploy(deploy::DeployArgs),
+    List(status::ListArgs),
+    Status(status::StatusArgs),
+    Undeploy(remove::UndeployArgs),
+    Delete(remove::DeleteArgs),
     Validate(validate::ValidateArgs),
     Schema(schema::SchemaArgs),
 }
 
-pub(crate) fn run(context: &Context, command: &AppCommand) -> anyhow::Result<Exit> {
+pub(crate) async fn run(context: &Context, command: AppCommand) -> anyhow::Result<Exit> {
     match command {
-        AppCommand::Validate(args) => validate::run(context, args),
+        AppCommand::Deploy(args) => Box::pin(deploy::run(context, args)).await,
+        AppCommand::List(_) => status::list(context).await,
+        AppCommand::Status(args) => status::status(context, &args).await,
+        AppCommand::Undeploy(args) => Box::pin(remove::undeploy(context, args)).await,
+        AppCommand::Delete(args) => Box::pin(remove::delete(context, args)).await,
+        AppCommand::Validate(args) => validate::run(context, &args),
         AppCommand::Schema(_) => schema::run(context),
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use wattle_claims::{Draft, Record, RecordKey, RecordValue, Timestamp};
+use wattle_claims::{Draft, Record, RecordKey, RecordValue, Signed, Timestamp};
 use wattle_core::{
     HostKey,
     control::{Command, Outcome},
@@ -45,15 +45,8 @@ impl Session {
         known: u64,
         lasts: Option<Duration>,
     ) -> anyhow::Result<Done> {
-        let now = Timestamp::now();
-        let draft = Draft {
-            subject: key.to_string(),
-            audience: self.audience.clone(),
-            not_before: None,
-            expires: lasts.map(|lasts| now.plus(lasts)),
-            body: Record { generation: next_generation(known), key, value },
-        };
-        let signed = draft.sign(self.user.issuer(), now).context("sign the record")?;
+        let record = Record { generation: next_generation(known), key, value };
+        let signed = self.sign_lasting(record, lasts)?;
         let mut done = None;
         for host in hosts {
             let token = signed.text().to_owned();
@@ -61,6 +54,39 @@ impl Session {
             done = done.or(Some(said));
         }
         done.context("no host is meant")
+    }
+
+    /// Signs a record and hands it to a host, which hands it on to all.
+    pub(crate) async fn put_signed<T: RecordValue>(
+        &self,
+        record: Record<T>,
+    ) -> anyhow::Result<Done> {
+        let token = self.sign_record(record)?.text().to_owned();
+        let host = self.host().await?;
+        self.make_so(&host, Command::PutRecord { token }).await
+    }
+
+    pub(crate) fn sign_record<T: RecordValue>(
+        &self,
+        record: Record<T>,
+    ) -> anyhow::Result<Signed<Record<T>>> {
+        self.sign_lasting(record, None)
+    }
+
+    fn sign_lasting<T: RecordValue>(
+        &self,
+        record: Record<T>,
+        lasts: Option<Duration>,
+    ) -> anyhow::Result<Signed<Record<T>>> {
+        let now = Timestamp::now();
+        let draft = Draft {
+            subject: record.key.to_string(),
+            audience: self.audience.clone(),
+            not_before: None,
+            expires: lasts.map(|lasts| now.plus(lasts)),
+            body: record,
+        };
+        draft.sign(self.user.issuer(), now).context("sign the record")
     }
 }
 

@@ -73,7 +73,7 @@ impl Shipped {
             binaries: BTreeMap::from([(provider::platform(), bytes)]),
             lasts: None,
         };
-        let path = project.artifact(self.name);
+        let path = project.artifact(&format!("{}.tar", self.name));
         let account = project.keys().signer(Role::Account)?;
         let kept = std::fs::read(&path).ok().filter(|tar| draft.is_in(tar, &account));
         if let Some(tar) = kept {

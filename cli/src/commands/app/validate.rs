@@ -1,17 +1,13 @@
 //! `wattle app validate`: what is wrong with a manifest, and what of it is not honoured.
 
-use std::{
-    io::{self, Read},
-    ops::Range,
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use clap::Args;
 use serde_json::json;
-use wattle_wadm::manifest::{self, Finding, Place, Reading, Severity};
+use wattle_wadm::manifest::Reading;
 
-use crate::{commands::Context, exit::Exit, problem::Problem};
+use super::manifest::Text;
+use crate::{commands::Context, exit::Exit};
 
 /// Check a manifest, without a lattice
 ///
@@ -28,142 +24,10 @@ pub(crate) struct ValidateArgs {
 }
 
 pub(super) fn run(context: &Context, args: &ValidateArgs) -> anyhow::Result<Exit> {
-    let is_stdin = args.file.as_os_str() == "-";
-    let name = if is_stdin { "stdin".to_owned() } else { args.file.display().to_string() };
-    let text = read(args).map_err(|error| not_read(&name, &error))?;
-    let reading = manifest::read(&text);
-    let valid = reading.manifest.is_some();
-    let Reading { findings, unsaid, .. } = &reading;
-    let answer = json!({"file": name, "valid": valid, "findings": findings, "unsaid": unsaid});
-    context.output.answer(&answer, || as_text(&name, &text, &reading));
+    let text = Text::read(&args.file)?;
+    let Reading { manifest, findings, unsaid } = &text.reading;
+    let valid = manifest.is_some();
+    let answer = json!({"file": text.name, "valid": valid, "findings": findings, "unsaid": unsaid});
+    context.output.answer(&answer, || text.shown());
     Ok(if valid { Exit::Ok } else { Exit::Failed })
-}
-
-fn read(args: &ValidateArgs) -> io::Result<String> {
-    let limit = manifest::TEXT_LEN_MAX as u64 + 1; // one byte more shows that it is exceeded
-    let mut bytes = Vec::new();
-    if args.file.as_os_str() == "-" {
-        io::stdin().lock().take(limit).read_to_end(&mut bytes)?;
-    } else {
-        std::fs::File::open(&args.file)?.take(limit).read_to_end(&mut bytes)?;
-    }
-    if bytes.len() > manifest::TEXT_LEN_MAX {
-        let what = format!("a manifest has at most {} bytes", manifest::TEXT_LEN_MAX);
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let what =
-            format!("this is not text: no UTF-8 at byte {}", error.utf8_error().valid_up_to());
-        io::Error::new(io::ErrorKind::InvalidData, what)
-    })
-}
-
-fn not_read(name: &str, error: &io::Error) -> Problem {
-    let exit = match error.kind() {
-        io::ErrorKind::NotFound => Exit::NotFound,
-        _ => Exit::Failed,
-    };
-    Problem::new(exit, format!("{name}: {error}"))
-}
-
-fn as_text(name: &str, text: &str, reading: &Reading) -> String {
-    let Reading { findings, unsaid, .. } = reading;
-    let shown: Vec<String> = findings.iter().map(|finding| shown(name, text, finding)).collect();
-    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    let said = match (errors, warnings) {
-        (0, 0) => None,
-        (0, warnings) => Some(several(warnings, "warning")),
-        (errors, 0) => Some(several(errors, "error")),
-        (errors, warnings) => {
-            Some(format!("{} and {}", several(errors, "error"), several(warnings, "warning")))
-        }
-    };
-    let more = if *unsaid > 0 { format!(", and {unsaid} more") } else { String::new() };
-    let sum = match (&reading.manifest, said) {
-        (Some(_), None) => "valid".to_owned(),
-        (Some(_), Some(said)) => format!("valid, with {said}"),
-        (None, said) => format!("not valid: {}", said.unwrap_or_default()),
-    };
-    format!("{}{name}: {sum}{more}\n", shown.concat())
-}
-
-fn several(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-/// A finding above the line that it is about.
-fn shown(name: &str, text: &str, finding: &Finding) -> String {
-    let level = match finding.severity {
-        Severity::Error => Level::ERROR,
-        Severity::Warning => Level::WARNING,
-    };
-    let title = level.primary_title(finding.message.as_str());
-    let Place { line, column, bytes } = &finding.place;
-    let mut group = if *line == 0 {
-        Group::with_title(title)
-    } else {
-        let (shown, span) = excerpt(text, bytes);
-        let is_whole = shown[..span.start].chars().count() + 1 == *column;
-        let at = AnnotationKind::Primary.span(span);
-        let snippet = Snippet::source(shown).line_start(*line).annotation(at);
-        match is_whole {
-            true => title.element(snippet.path(name)),
-            // The column is not the one that is seen.
-            false => {
-                let origin = Origin::path(name).line(*line).char_column(*column);
-                title.element(origin).element(snippet)
-            }
-        }
-    };
-    if let Some(help) = &finding.help {
-        group = group.element(Level::HELP.message(help.as_str()));
-    }
-    format!("{}\n\n", Renderer::plain().render(&[group]))
-}
-
-/// The part of a line that is meant, and where in it: to lay out a text is work for each of its bytes.
-fn excerpt<'a>(text: &'a str, bytes: &Range<usize>) -> (&'a str, Range<usize>) {
-    const BEFORE_MAX: usize = 120; // bytes
-    const AFTER_MAX: usize = 120;
-    let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
-    let first = mark.min(bytes.start);
-    let line = text[..bytes.start].rfind(['\r', '\n']).map_or(first, |end| end + 1);
-    let rest = &text[bytes.start..];
-    let line_end = bytes.start + rest.find(['\r', '\n']).unwrap_or(rest.len());
-    let start = text.ceil_char_boundary(line.max(bytes.start.saturating_sub(BEFORE_MAX)));
-    let end = text.floor_char_boundary(line_end.min(bytes.start + AFTER_MAX));
-    (&text[start..end], bytes.start - start..bytes.end.min(end) - start)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_finding_stands_at_its_line() {
-        let text = "apiVersion: core.oam.dev/v1beta1\nkind: Pod\nmetadata: {name: shop}\n";
-        let expected = "\
-error: a manifest needs spec
- --> shop.yaml:1:1
-  |
-1 | apiVersion: core.oam.dev/v1beta1
-  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-
-error: kind has to be Application
- --> shop.yaml:2:7
-  |
-2 | kind: Pod
-  |       ^^^
-
-shop.yaml: not valid: 2 errors
-";
-        assert_eq!(as_text("shop.yaml", text, &manifest::read(text)), expected);
-        let long = format!("{}ä: {}\r\nx", "é".repeat(500), "ü".repeat(500));
-        let at = long.find('ä').expect("it is there");
-        let (shown, span) = excerpt(&long, &(at..at + 1_000));
-        assert!(shown.len() <= 240 && shown[span].starts_with("ä: ü"), "{shown}");
-        let empty = as_text("a", "", &manifest::read(""));
-        assert_eq!(empty, "error: the manifest is empty\n\na: not valid: 1 error\n");
-    }
 }

@@ -1,0 +1,108 @@
+//! `wattle app undeploy` and `wattle app delete`.
+
+use std::time::Duration;
+
+use clap::Args;
+use wattle_claims::Record;
+use wattle_core::{
+    Name,
+    deployment::{Deployment, Phase},
+    quantity,
+};
+
+use super::{
+    deploy::{key, put},
+    status::not_deployed,
+    wait::{self, Goal},
+};
+use crate::{
+    commands::Context,
+    exit::Exit,
+    session::{Session, records::next_generation, wadm::Deployed},
+};
+
+/// Stop an application and keep its deployment: what other applications use of it goes on
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  wattle app undeploy shop")]
+pub(crate) struct UndeployArgs {
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Stop an application and forget it: it is gone as soon as no other application uses it
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  wattle app delete shop")]
+pub(crate) struct DeleteArgs {
+    #[command(flatten)]
+    which: Which,
+}
+
+#[derive(Debug, Args)]
+struct Which {
+    /// The application
+    application: Name,
+    /// Do not wait until it is so
+    #[arg(long)]
+    detach: bool,
+    /// How long it may take
+    #[arg(long, value_name = "TIME", default_value = "90s", value_parser = quantity::duration)]
+    within: Duration,
+}
+
+pub(super) async fn undeploy(context: &Context, args: UndeployArgs) -> anyhow::Result<Exit> {
+    let session = context.session().await?;
+    let (before, deployment) = deployed(&session, &args.which.application).await?;
+    let is_so = deployment.phase == Phase::Undeployed;
+    let generation = match is_so {
+        true => before.record.generation,
+        false => {
+            let deployment = Deployment { phase: Phase::Undeployed, ..deployment };
+            put(&session, Some(&before), deployment).await?
+        }
+    };
+    wait(context, &session, &args.which, generation, Goal::Stopped).await
+}
+
+pub(super) async fn delete(context: &Context, args: DeleteArgs) -> anyhow::Result<Exit> {
+    let session = context.session().await?;
+    let application = &args.which.application;
+    let (before, deployment) = deployed(&session, application).await?;
+    let generation = next_generation(before.record.generation);
+    // wadm can sign no tombstone, so it is given this one, for when nothing runs any more.
+    let tombstone: Record<Deployment> = Record {
+        generation: generation.saturating_add(1),
+        key: key(&session, application),
+        value: None,
+    };
+    let end = session.sign_record(tombstone)?;
+    let deployment =
+        Deployment { phase: Phase::Undeployed, end: Some(end.text().to_owned()), ..deployment };
+    let record = Record { generation, key: key(&session, application), value: Some(deployment) };
+    session.put_signed(record).await?;
+    wait(context, &session, &args.which, generation, Goal::Gone).await
+}
+
+async fn deployed(session: &Session, application: &Name) -> anyhow::Result<(Deployed, Deployment)> {
+    let before = session.deployed(application).await?;
+    let found = before.and_then(|before| {
+        let deployment = before.record.value.clone()?;
+        Some((before, deployment))
+    });
+    Ok(found.ok_or_else(|| not_deployed(application))?)
+}
+
+async fn wait(
+    context: &Context,
+    session: &Session,
+    which: &Which,
+    generation: u64,
+    goal: Goal,
+) -> anyhow::Result<Exit> {
+    if which.detach {
+        let application = &which.application;
+        let json = serde_json::json!({"application": application, "generation": generation});
+        context.output.answer(&json, || format!("{application}: wadm sees to it"));
+        return Ok(Exit::Ok);
+    }
+    wait::until(session, &which.application, generation, goal, which.within).await
+}

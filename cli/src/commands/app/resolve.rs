@@ -1,0 +1,196 @@
+//! What a manifest's images are: files, signed here if nobody has, and the providers that come with Wattle.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use wattle_claims::{Timestamp, module, provider};
+use wattle_core::{
+    Digest, Identity, Interface, Name,
+    entity::{CodeKey, Party},
+};
+use wattle_wadm::{
+    declare::{self, Known, Resolved},
+    manifest::{Component, Image, Kind, Manifest, Source},
+};
+
+use crate::{
+    exit::Exit,
+    problem::Problem,
+    project::file,
+    session::Session,
+    signing::{
+        component, name_like,
+        provider::{Shipped, read},
+    },
+};
+
+/// An artifact of a manifest.
+pub(super) struct Artifact {
+    pub(super) component: Name,
+    pub(super) bytes: Vec<u8>,
+    pub(super) digest: Digest,
+    pub(super) identity: Identity,
+    pub(super) imports: Vec<Interface>,
+    pub(super) exports: Vec<Interface>,
+    /// Whether nobody had signed it before.
+    pub(super) signed_now: bool,
+}
+
+/// Everything that a manifest's images are. What is wrong with one of them is said of all.
+pub(super) fn artifacts(
+    session: &Session,
+    folder: &Path,
+    manifest: &Manifest,
+) -> anyhow::Result<Vec<Artifact>> {
+    let (mut artifacts, mut problems) = (Vec::new(), Vec::new());
+    for component in &manifest.components {
+        let Source::Image(image) = &component.source else { continue };
+        let found = one(session, folder, manifest, component, image);
+        match found.with_context(|| format!("component {}", component.name)) {
+            Ok(artifact) => artifacts.push(artifact),
+            Err(error) => problems.push(error),
+        }
+    }
+    match problems.len() {
+        0 => Ok(artifacts),
+        1 => Err(problems.remove(0)),
+        _ => {
+            let texts: Vec<String> =
+                problems.iter().map(|problem| format!("{problem:#}")).collect();
+            Err(Problem::new(Exit::Failed, texts.join("\n       ")).into())
+        }
+    }
+}
+
+fn one(
+    session: &Session,
+    folder: &Path,
+    manifest: &Manifest,
+    component: &Component,
+    image: &Image,
+) -> anyhow::Result<Artifact> {
+    let bytes = match image {
+        Image::File(path) => read(&folder.join(path))?,
+        Image::Shipped(shipped) => match Shipped::named(shipped.name) {
+            Some(shipped) => shipped.artifact(&session.project, session.output)?,
+            None => {
+                let what = format!("the provider {} is not there yet", shipped.name);
+                return Err(Problem::new(Exit::NotFound, what).into());
+            }
+        },
+        Image::Registry(reference) => {
+            let what = format!("{reference} is in a registry: pulling comes later");
+            return Err(Problem::new(Exit::NotFound, what)
+                .next("pull it yourself, and write file:PATH")
+                .into());
+        }
+    };
+    match component.kind {
+        Kind::Actor => actor(session, manifest, component, bytes),
+        Kind::Provider => provider_of(session, component, bytes),
+    }
+}
+
+fn actor(
+    session: &Session,
+    manifest: &Manifest,
+    component: &Component,
+    bytes: Vec<u8>,
+) -> anyhow::Result<Artifact> {
+    let (bytes, signed_now) = match module::read(&bytes) {
+        Err(module::ModuleError::NoClaims { .. }) => {
+            (sign(session, manifest, component, &bytes)?, true)
+        }
+        _ => (bytes, false),
+    };
+    let verified = module::verify(&bytes, &session.trust, Timestamp::now()).map_err(denied)?;
+    let claims = &verified.claims;
+    let key = CodeKey::Actor(claims.subject.parse().context("the actor's key")?);
+    Ok(Artifact {
+        component: component.name.clone(),
+        digest: module::digest(&bytes),
+        identity: Identity { account: claims.account().clone(), key },
+        imports: claims.body.imports.clone(),
+        exports: claims.body.exports.clone(),
+        signed_now,
+        bytes,
+    })
+}
+
+/// Signs what nobody has signed, for exactly what it imports and exports. What was signed before is kept, so that to deploy again
+/// changes nothing.
+fn sign(
+    session: &Session,
+    manifest: &Manifest,
+    component: &Component,
+    bytes: &[u8],
+) -> anyhow::Result<Vec<u8>> {
+    let name = name_like(&format!("{}-{}", manifest.name, component.name))?;
+    let version = manifest.version.clone().unwrap_or_else(|| "0.1.0".to_owned());
+    let path = session.project.artifact(&format!("{name}.wasm"));
+    let draft = component::Draft { name, version, lasts: None };
+    let signed = component::sign(&session.project, bytes, draft, std::fs::read(&path).ok())?;
+    file::write_private(&path, &signed.wasm)?;
+    Ok(signed.wasm)
+}
+
+fn provider_of(
+    session: &Session,
+    component: &Component,
+    bytes: Vec<u8>,
+) -> anyhow::Result<Artifact> {
+    let peeked = provider::peek(&bytes).map_err(denied)?;
+    let claims = peeked.token.verify(&session.trust, Timestamp::now()).map_err(denied)?;
+    let key = CodeKey::Provider(claims.subject.parse().context("the provider's key")?);
+    Ok(Artifact {
+        component: component.name.clone(),
+        digest: module::digest(&bytes),
+        identity: Identity { account: claims.account().clone(), key },
+        imports: claims.body.imports.clone(),
+        exports: claims.body.exports.clone(),
+        signed_now: false,
+        bytes,
+    })
+}
+
+fn denied(error: impl std::fmt::Display) -> Problem {
+    Problem::new(Exit::Denied, error.to_string())
+}
+
+/// Everything that is known of what the manifest names: its images, and what others share.
+pub(super) async fn known(
+    session: &Session,
+    manifest: &Manifest,
+    artifacts: &[Artifact],
+) -> anyhow::Result<Known> {
+    let images = artifacts.iter().map(|artifact| {
+        let Artifact { component, digest, identity, .. } = artifact;
+        (component.clone(), Resolved { artifact: *digest, identity: identity.clone() })
+    });
+    let mut known = Known { images: images.collect(), ..Known::default() };
+    for component in &manifest.components {
+        if let Source::Shared { application, component: theirs } = &component.source {
+            let party = shared(session, application, theirs).await?;
+            known.shared.insert(component.name.clone(), party);
+        }
+    }
+    Ok(known)
+}
+
+async fn shared(session: &Session, application: &Name, theirs: &Name) -> anyhow::Result<Party> {
+    let missing = |what: String| Problem::new(Exit::NotFound, what).next("wattle app list");
+    let deployed = session.deployed(application).await?;
+    let deployment = deployed.and_then(|deployed| deployed.record.value);
+    let deployment =
+        deployment.ok_or_else(|| missing(format!("no application {application} is deployed")))?;
+    let version = deployment.version().context("its version")?;
+    if !version.shared {
+        let what = format!("{application} does not share what it runs");
+        let next = "it needs the annotation experimental.wasmcloud.dev/shared: \"true\"";
+        return Err(Problem::new(Exit::Denied, what).next(next).into());
+    }
+    let id = declare::id(application, theirs);
+    let found = version.components.iter().find(|component| component.id == id);
+    let found = found.ok_or_else(|| missing(format!("{application} has no component {theirs}")))?;
+    Ok(Party { id, identity: found.program.identity.clone() })
+}

@@ -1,0 +1,114 @@
+//! `wattle app list` and `wattle app status`.
+
+use std::time::Duration;
+
+use clap::Args;
+use wattle_core::{
+    Name,
+    app::{ApplicationState, ApplicationStatus},
+    deployment::Phase,
+};
+
+use crate::{commands::Context, exit::Exit, output::Table, problem::Problem};
+
+/// Between two looks of `--watch`.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+
+/// List the applications that are deployed
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  wattle app list")]
+pub(crate) struct ListArgs;
+
+/// Show how an application stands: each component, where it is, and what is wrong
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  wattle app status shop
+  wattle app status shop --watch")]
+pub(crate) struct StatusArgs {
+    /// The application
+    application: Name,
+    /// Again each second, until Ctrl-C
+    #[arg(short, long)]
+    watch: bool,
+}
+
+pub(super) async fn list(context: &Context) -> anyhow::Result<Exit> {
+    let session = context.session().await?;
+    let all = session.applications().await?;
+    context.output.answer(&all, || {
+        let mut table = Table::new(&["APPLICATION", "VERSION", "STATE", "COMPONENTS", "READY"]);
+        for status in &all {
+            let wanted: u32 = status.components.iter().map(|component| component.wanted).sum();
+            let ready: u32 = status.components.iter().map(|component| component.ready).sum();
+            table.row([
+                status.application.to_string(),
+                status.version.to_string(),
+                state(status),
+                status.components.len().to_string(),
+                format!("{ready}/{wanted}"),
+            ]);
+        }
+        table.or("nothing is deployed; deploy something: wattle app deploy FILE")
+    });
+    Ok(Exit::Ok)
+}
+
+pub(super) async fn status(context: &Context, args: &StatusArgs) -> anyhow::Result<Exit> {
+    let session = context.session().await?;
+    loop {
+        let status = session.application(&args.application).await?;
+        let status = status.ok_or_else(|| not_deployed(&args.application))?;
+        if !args.watch {
+            context.output.answer(&status, || as_text(&status));
+            return Ok(Exit::Ok);
+        }
+        context.output.line(&status, || as_text(&status));
+        tokio::time::sleep(WATCH_EVERY).await;
+    }
+}
+
+pub(super) fn not_deployed(application: &Name) -> Problem {
+    let what = format!("no application {application} is deployed");
+    Problem::new(Exit::NotFound, what).next("wattle app list")
+}
+
+fn state(status: &ApplicationStatus) -> String {
+    let is_to_go = status.phase == Phase::Undeployed;
+    let text = match &status.state {
+        ApplicationState::Settled if is_to_go && status.used_by.is_empty() => "undeployed",
+        ApplicationState::Settled if is_to_go => "undeployed, in use",
+        ApplicationState::Settled => "deployed",
+        ApplicationState::Changing if is_to_go => "stopping",
+        ApplicationState::Changing => "changing",
+        ApplicationState::Failing => "failing",
+        ApplicationState::GivenUp { version, .. } => return format!("gave up {version}"),
+    };
+    text.to_owned()
+}
+
+fn as_text(status: &ApplicationStatus) -> String {
+    let mut table = Table::new(&["COMPONENT", "HOST", "READY", "PROBLEM"]);
+    for component in &status.components {
+        let id = component.id.to_string();
+        if component.hosts.is_empty() {
+            let ready = format!("{}/{}", component.ready, component.wanted);
+            table.row([id.clone(), "-".to_owned(), ready, String::new()]);
+        }
+        for host in &component.hosts {
+            let problem = host.problem.clone().unwrap_or_default();
+            let ready = format!("{}/{}", host.ready, host.wanted);
+            table.row([id.clone(), host.name.to_string(), ready, problem]);
+        }
+    }
+    let mut text = format!("{} {}: {}\n{table}", status.application, status.version, state(status));
+    if let ApplicationState::GivenUp { version, reason } = &status.state {
+        text.push_str(&format!("version {version} was given up: {reason}\n"));
+    }
+    // What a host could not do stands in its line.
+    let of_hosts = status.components.iter().flat_map(|component| &component.hosts);
+    let shown = of_hosts.filter(|host| host.problem.is_some()).count();
+    for problem in status.problems().into_iter().skip(shown) {
+        text.push_str(&format!("! {problem}\n"));
+    }
+    text
+}

@@ -1,0 +1,118 @@
+//! Questions to wadm: signed by the user, and only an answer that a wadm of the account signed counts.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use wattle_claims::{DeploymentRecord, Draft, Right, Signed, Timestamp};
+use wattle_core::{
+    Name,
+    app::{AppRequest, ApplicationStatus},
+    control::{Answer, FailureKind, Outcome},
+    deployment::VersionName,
+};
+use wattle_lattice::AppError;
+
+use super::{EXPIRY_MARGIN, Session, entities::unexpected};
+use crate::{exit::Exit, problem::Problem};
+
+/// How long a lattice that has just begun, or lost its wadm, may be without one.
+const WADM_WAIT: Duration = Duration::from_secs(10);
+/// Between two tries meanwhile.
+const WADM_POLL: Duration = Duration::from_millis(200);
+
+/// What is deployed of an application.
+pub(crate) struct Deployed {
+    pub(crate) record: DeploymentRecord,
+    /// The version that is being run.
+    pub(crate) version: Option<VersionName>,
+    /// Whether that one has been healthy.
+    pub(crate) healthy: bool,
+}
+
+impl Session {
+    /// How all applications stand.
+    pub(crate) async fn applications(&self) -> anyhow::Result<Vec<ApplicationStatus>> {
+        match self.ask_wadm(AppRequest::List).await? {
+            Outcome::Applications(all) => Ok(all),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// How one stands; none where it is not deployed.
+    pub(crate) async fn application(
+        &self,
+        application: &Name,
+    ) -> anyhow::Result<Option<ApplicationStatus>> {
+        let application = application.clone();
+        match found(self.ask_wadm(AppRequest::Status { application }).await)? {
+            Some(Outcome::Applications(mut all)) => Ok(all.pop()),
+            None => Ok(None),
+            Some(other) => Err(unexpected(&other)),
+        }
+    }
+
+    /// What is deployed under a name; none where nothing ever was.
+    pub(crate) async fn deployed(&self, application: &Name) -> anyhow::Result<Option<Deployed>> {
+        let application = application.clone();
+        let signed = match found(self.ask_wadm(AppRequest::Get { application }).await)? {
+            Some(Outcome::Deployment(signed)) => signed,
+            None => return Ok(None),
+            Some(other) => return Err(unexpected(&other)),
+        };
+        let record = Signed::<DeploymentRecord>::parse(&signed.token)
+            .and_then(|record| record.verify(&self.trust, Timestamp::now()))
+            .context("what is deployed does not hold")?;
+        anyhow::ensure!(*record.account() == self.account, "wadm told of another account's");
+        let record = record.body.clone();
+        Ok(Some(Deployed { record, version: signed.version, healthy: signed.healthy }))
+    }
+
+    async fn ask_wadm(&self, request: AppRequest) -> anyhow::Result<Outcome> {
+        let now = Timestamp::now();
+        let verb = request.verb();
+        let draft = Draft {
+            subject: verb.to_string(),
+            audience: self.audience.clone(),
+            not_before: None,
+            expires: Some(now.plus(WADM_WAIT + EXPIRY_MARGIN)),
+            body: request,
+        };
+        let signed = draft.sign(self.user.issuer(), now).context("sign the request")?;
+        let id = signed.peek().context("the request")?.id;
+        let until = Instant::now() + WADM_WAIT.min(self.timeout);
+        let answer = loop {
+            match self.lattice.ask_wadm(&verb, signed.text(), self.timeout).await {
+                Ok(answer) => break answer,
+                Err(AppError::NoWadm) if Instant::now() < until => {
+                    tokio::time::sleep(WADM_POLL).await;
+                }
+                Err(error) => {
+                    let problem = Problem::new(Exit::Unreachable, error.to_string());
+                    let next = "a host whose claims say wadm has to run: wattle up -d";
+                    return Err(problem.next(next).into());
+                }
+            }
+        };
+        let answer = Signed::<Answer>::parse(&answer)
+            .and_then(|signed| signed.verify(&self.trust, Timestamp::now()))
+            .map_err(|error| Problem::new(Exit::Denied, format!("wadm's answer: {error}")))?;
+        let is_wadm = answer.issuer_rights().contains(&Right::Wadm);
+        if !is_wadm || *answer.account() != self.account || answer.body.command != id {
+            let what = format!("{} answered, which is no wadm of the account", answer.issuer);
+            return Err(Problem::new(Exit::Denied, what).into());
+        }
+        Ok(answer.body.outcome.clone()?)
+    }
+}
+
+/// The answer, or none where there is no such thing.
+fn found(answer: anyhow::Result<Outcome>) -> anyhow::Result<Option<Outcome>> {
+    match answer {
+        Ok(outcome) => Ok(Some(outcome)),
+        Err(error) => {
+            let failure = error.downcast_ref::<wattle_core::control::Failure>();
+            let is_missing = failure.is_some_and(|it| it.kind == FailureKind::NotFound);
+            if is_missing { Ok(None) } else { Err(error) }
+        }
+    }
+}
