@@ -57,6 +57,9 @@ pub struct ApplicationStatus {
     pub state: ApplicationState,
     /// What of it is to run, and what of it does.
     pub components: Vec<ComponentStatus>,
+    /// Why the version that was asked for is not begun.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<String>,
     /// Deployed applications that use something of it.
     #[serde(default)]
     pub used_by: BTreeSet<Name>,
@@ -152,40 +155,44 @@ impl ShareStatus {
     pub const fn missing(&self) -> u32 {
         self.wanted.saturating_sub(self.placed.saturating_add(self.elsewhere))
     }
+
+    /// What a person is told of them, if there are any.
+    pub fn problem(&self, id: &EntityId) -> Option<String> {
+        let missing = self.missing();
+        if missing == 0 {
+            return None;
+        }
+        let why: Vec<String> =
+            self.why.iter().map(|(host, why)| format!("{host}: {why}")).collect();
+        let why = if why.is_empty() { "there is no host".to_owned() } else { why.join(", ") };
+        let of = match self.name.as_str() {
+            "" => String::new(),
+            name => format!(" of spread {name}"),
+        };
+        Some(format!("{id}: no place for {missing} instances{of} ({why})"))
+    }
 }
 
 impl ApplicationStatus {
     /// Whether everything has a place, and its links hold.
     pub fn has_all(&self) -> bool {
         let mut shares = self.components.iter().flat_map(|component| &component.shares);
-        self.failed_links.is_empty() && shares.all(|share| share.missing() == 0)
+        self.held.is_empty()
+            && self.failed_links.is_empty()
+            && shares.all(|share| share.missing() == 0)
     }
 
     /// Everything that went wrong, a line each.
     pub fn problems(&self) -> Vec<String> {
-        let mut problems = Vec::new();
+        let mut problems = self.held.clone();
         for component in &self.components {
             for host in &component.hosts {
                 if let Some(problem) = &host.problem {
                     problems.push(format!("{} on {}: {problem}", component.id, host.name));
                 }
             }
-            for share in &component.shares {
-                let missing = share.missing();
-                if missing == 0 {
-                    continue;
-                }
-                let why: Vec<String> =
-                    share.why.iter().map(|(host, why)| format!("{host}: {why}")).collect();
-                let why =
-                    if why.is_empty() { "there is no host".to_owned() } else { why.join(", ") };
-                let of = match share.name.as_str() {
-                    "" => String::new(),
-                    name => format!(" of spread {name}"),
-                };
-                let id = &component.id;
-                problems.push(format!("{id}: no place for {missing} instances{of} ({why})"));
-            }
+            let shares = component.shares.iter();
+            problems.extend(shares.filter_map(|share| share.problem(&component.id)));
         }
         problems.extend(self.failed_links.iter().map(|(link, why)| format!("{link}: {why}")));
         problems

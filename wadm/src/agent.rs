@@ -26,6 +26,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 use tracing::{debug, info, warn};
+use wattle_claims::Lease;
 use wattle_core::{HostKey, Name};
 use wattle_lattice::{ControlServer, RecordChange};
 
@@ -33,7 +34,7 @@ pub use self::identity::{AgentConfig, AgentError};
 use self::{
     act::Done,
     identity::{Identity, SignFailed},
-    lease::{Held, Keeper},
+    lease::{Held, Keeper, Seen},
     requests::Told,
     rollouts::{Pending, Trials},
     view::View,
@@ -74,10 +75,11 @@ impl Agent {
     pub fn start(config: AgentConfig) -> Result<Self, AgentError> {
         let identity = Identity::establish(config)?;
         let (stop, stopped) = watch::channel(false);
-        let (keeper, lease) = Keeper::new(identity.clone());
+        let (sees, seen) = watch::channel(Seen::Unread);
+        let (keeper, lease) = Keeper::new(identity.clone(), seen);
         let (send, news) = mpsc::channel(NEWS_MAX);
         let mut readers = JoinSet::new();
-        readers.spawn(read_records(identity.clone(), send.clone()));
+        readers.spawn(read_records(identity.clone(), send.clone(), sees));
         readers.spawn(read_beats(identity.clone(), send));
         let worker = Worker::new(identity, lease);
         let keeper = tokio::spawn(keeper.run(stopped.clone()));
@@ -92,14 +94,28 @@ impl Agent {
     }
 }
 
-/// Reads the store for as long as somebody listens.
-async fn read_records(identity: Identity, news: mpsc::Sender<News>) {
+/// Reads the store for as long as somebody listens: the lease for who keeps it, everything else for the worker.
+async fn read_records(identity: Identity, news: mpsc::Sender<News>, lease: watch::Sender<Seen>) {
+    let own = Lease::key(&identity.account);
     let mut connected = identity.lattice.connected();
     while connected.wait_for(|connected| *connected).await.is_ok() {
         let changes = async { identity.lattice.records().await?.watch().await }.await;
         match changes {
             Ok(mut changes) => {
                 while let Some(change) = changes.next().await {
+                    match &change {
+                        RecordChange::Put { key, token, revision } if *key == own => {
+                            let (token, revision) = (token.clone(), *revision);
+                            see(&lease, Seen::Put { token, revision, since: Instant::now() });
+                            continue;
+                        }
+                        RecordChange::Gone { key } if *key == own => see(&lease, Seen::Absent),
+                        RecordChange::Listing { replaced: true } => see(&lease, Seen::Unread),
+                        RecordChange::Listed if *lease.borrow() == Seen::Unread => {
+                            see(&lease, Seen::Absent);
+                        }
+                        _ => {}
+                    }
                     if news.send(News::Record(change)).await.is_err() {
                         return;
                     }
@@ -109,6 +125,21 @@ async fn read_records(identity: Identity, news: mpsc::Sender<News>) {
         }
         tokio::time::sleep(RETRY).await;
     }
+}
+
+/// What is listed again is no newer for that.
+fn see(lease: &watch::Sender<Seen>, seen: Seen) {
+    lease.send_if_modified(|known| {
+        let revision = |seen: &Seen| match seen {
+            Seen::Put { revision, .. } => Some(*revision),
+            Seen::Unread | Seen::Absent => None,
+        };
+        let is_known = revision(known).is_some() && revision(known) == revision(&seen);
+        if !is_known {
+            *known = seen;
+        }
+        !is_known
+    });
 }
 
 async fn read_beats(identity: Identity, news: mpsc::Sender<News>) {
@@ -137,6 +168,8 @@ struct Worker {
     pending: BTreeMap<Name, Pending>,
     /// Applications whose rollout is being written.
     writing: BTreeSet<Name>,
+    /// How many hosts were lost when we looked the last time.
+    lost: usize,
     /// Hosts that are being asked.
     asking: BTreeSet<HostKey>,
     /// When hosts were last told again of links that do not hold.
@@ -165,6 +198,7 @@ impl Worker {
             trials: Trials::default(),
             pending: BTreeMap::new(),
             writing: BTreeSet::new(),
+            lost: 0,
             asking: BTreeSet::new(),
             retried: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -192,6 +226,9 @@ impl Worker {
                         self.view.forgive_silence();
                         self.steady = Instant::now() + LISTEN;
                     }
+                    // Silence is no news that would come by itself.
+                    let lost = self.view.hosts.values().filter(|host| host.is_lost()).count();
+                    self.is_due |= std::mem::replace(&mut self.lost, lost) != lost;
                 }
                 Some(news) = news.recv() => self.hear(news),
                 Some(done) = self.tasks.join_next() => match done {

@@ -77,7 +77,7 @@ pub fn version(manifest: &Manifest, name: VersionName, known: &Known) -> Result<
         links: links?,
         uses,
         shared: manifest.shared,
-        healthy_within_s: HEALTHY_WITHIN_S,
+        healthy_within_s: manifest.healthy_within_s.unwrap_or(HEALTHY_WITHIN_S),
     })
 }
 

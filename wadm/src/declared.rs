@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use wattle_claims::{Rollout, content_of};
 use wattle_core::{
     Digest, EntityId, Name,
-    deployment::{Deployment, Version, VersionName},
+    deployment::{Deployment, Phase, Version, VersionName},
     entity::CodeKey,
     link::LinkKey,
 };
@@ -21,6 +21,8 @@ pub struct Declared {
     pub text: String,
     /// What it says; none where it has ended.
     pub deployment: Option<Deployment>,
+    /// Why the version that is asked for is not begun: as long as it has no place, the one before goes on.
+    pub held: Vec<String>,
     /// What is asked for if a version is the one that is run, in the order of the versions.
     versions: Vec<(VersionName, Application)>,
 }
@@ -32,20 +34,26 @@ impl Declared {
             let of = |version: &Version| (version.name.clone(), application(deployment, version));
             deployment.versions.iter().map(of).collect()
         });
-        Self { generation, text, deployment, versions }
+        Self { generation, text, deployment, held: Vec::new(), versions }
     }
 
-    /// The version that is to be run now: the one that was asked for, unless it was given up.
+    /// The version that is to be run now: the one that was asked for, unless it was given up or has no place yet.
     pub fn target(&self, rollout: Option<&Rollout>) -> Option<&Version> {
         let deployment = self.deployment.as_ref()?;
-        match rollout {
-            Some(rollout)
-                if rollout.generation == self.generation && rollout.given_up.is_some() =>
-            {
-                deployment.before().or(deployment.version())
-            }
-            _ => deployment.version(),
+        let own = rollout.filter(|rollout| rollout.generation == self.generation);
+        let is_given_up = own.is_some_and(|rollout| rollout.given_up.is_some());
+        match is_given_up || !self.held.is_empty() {
+            true => deployment.before().or(deployment.version()),
+            false => deployment.version(),
         }
+    }
+
+    /// Whether the version that is asked for is on trial, and there is one to go back to.
+    pub fn is_on_trial(&self, rollout: Option<&Rollout>) -> bool {
+        let own = rollout.filter(|rollout| rollout.generation == self.generation);
+        let is_judged = own.is_some_and(|rollout| rollout.healthy || rollout.given_up.is_some());
+        let deployment = self.deployment.as_ref().filter(|it| it.phase == Phase::Deployed);
+        deployment.and_then(Deployment::before).is_some() && !is_judged
     }
 
     /// A link of any of its versions, by content.

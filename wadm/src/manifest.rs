@@ -19,6 +19,7 @@ use wattle_core::{
     Interface, LinkName, Locality, Name,
     control::ActorLimits,
     link::{ConfigValue, Constraints},
+    quantity,
 };
 
 use self::{component::Old, node::Node, reader::Reader};
@@ -50,6 +51,8 @@ pub struct Manifest {
     pub labels: BTreeMap<String, String>,
     /// Whether other applications may refer to its components.
     pub shared: bool,
+    /// Seconds within which a version has to be healthy, where it says so; else the one before it runs again.
+    pub healthy_within_s: Option<u32>,
     /// What it consists of.
     pub components: Vec<Component>,
 }
@@ -174,8 +177,9 @@ fn application(reader: &mut Reader, root: &Node) -> Option<Manifest> {
         labels = metadata.take("labels").map_or_else(BTreeMap::new, |n| reader.texts(n));
         metadata.finish(reader);
     }
-    let (mut components, mut old) = (Vec::new(), Old::default());
+    let (mut components, mut old, mut healthy_within_s) = (Vec::new(), Old::default(), None);
     if let Some(mut spec) = spec {
+        healthy_within_s = spec.take("rollout").and_then(|node| rollout(reader, node));
         if let Some(node) = spec.take("policies") {
             for policy in reader.list(node) {
                 reader.warning(policy, "policies are not honoured: hosts read secrets themselves");
@@ -199,8 +203,25 @@ fn application(reader: &mut Reader, root: &Node) -> Option<Manifest> {
         shared: annotations.get(SHARED).is_some_and(|shared| is_true(shared)),
         annotations,
         labels,
+        healthy_within_s,
         components,
     })
+}
+
+/// How a version comes in the place of another: within which time it has to be healthy.
+fn rollout(reader: &mut Reader, node: &Node) -> Option<u32> {
+    let mut fields = reader.fields(node, "rollout")?;
+    let timeout = fields.take("timeout").and_then(|node| reader.understood(node, timeout_s));
+    fields.finish(reader);
+    timeout
+}
+
+fn timeout_s(text: &str) -> Result<u32, String> {
+    const MAX_S: u64 = 24 * 60 * 60;
+    let time = quantity::duration(text).map_err(|error| error.to_string())?;
+    let fits = (1..=MAX_S).contains(&time.as_secs());
+    let s = u32::try_from(time.as_secs()).ok().filter(|_| fits);
+    s.ok_or_else(|| "a version has from 1s to 1d to become healthy".to_owned())
 }
 
 fn annotations_of(reader: &mut Reader, node: &Node) -> BTreeMap<String, String> {

@@ -9,7 +9,10 @@ mod observed;
 mod rollout;
 mod spread;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use wattle_core::{EntityId, HostKey, Name, link::LinkKey};
 
@@ -56,6 +59,17 @@ pub enum Command {
         /// The link.
         key: LinkKey,
     },
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Run { host, id, instances, .. } => write!(f, "run {id} ({instances}) on {host}"),
+            Self::Stop { host, id } => write!(f, "stop {id} on {host}"),
+            Self::PutLink { key, .. } => write!(f, "put {key}"),
+            Self::DeleteLink { key, .. } => write!(f, "delete {key}"),
+        }
+    }
 }
 
 /// What to do next, and how it stands.
@@ -126,11 +140,13 @@ fn kept(desired: &Desired) -> Kept<'_> {
             application.links.iter().map(move |(key, link)| (name, key, link))
         })
         .collect();
+    // Others that call it, over links of its own too, keep nothing of it.
+    let is_own = |name: &Name, id: &EntityId| application_of(id).as_ref() == Some(name);
     loop {
         let before = ids.len();
         for (name, _, link) in &all {
             let is_kept = desired.applications[*name].phase == Phase::Deployed;
-            if !is_kept && ids.contains(&link.source) {
+            if !is_kept && is_own(name, &link.source) && ids.contains(&link.source) {
                 ids.insert(&link.target);
             }
         }

@@ -151,7 +151,11 @@ impl Reconciler {
         match outcome {
             Ok(()) => {
                 under_way.done_ms = Some(now_ms);
-                self.failed.remove(&subject);
+                // To have stopped what failed, or to run something else, is no reason to try it again sooner.
+                let is_same = |failed: &Failed| failed.artifact.as_ref() == artifact(command);
+                if self.failed.get(&subject).is_some_and(is_same) {
+                    self.failed.remove(&subject);
+                }
             }
             Err(reason) => {
                 self.under_way.remove(&subject);

@@ -200,9 +200,25 @@ impl Control {
                     return Err(other_kind(&id, "an actor"));
                 }
                 let start = StartProvider { id, artifact, config, values, program };
-                self.start_provider(&start, false).await
+                self.replace_or_keep(&start).await
             }
         }
+    }
+
+    /// Two of one provider would fight over ports and files, so the old one goes first; where the new one does not get ready, it runs
+    /// again.
+    async fn replace_or_keep(self: &Arc<Self>, start: &StartProvider) -> Result<Outcome, Failure> {
+        let before = self.registry.provider(&start.id).map(|(_, before)| before);
+        let failure = match self.start_provider(start, false).await {
+            Ok(outcome) => return Ok(outcome),
+            Err(failure) => failure,
+        };
+        if let Some(before) = before.filter(|before| before != start)
+            && let Err(error) = self.start_provider(&before, false).await
+        {
+            warn!(provider = %start.id, %error, "what ran before does not run again");
+        }
+        Err(failure)
     }
 
     /// Stops what the account runs under this id; another account's stays.

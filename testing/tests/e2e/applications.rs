@@ -1,7 +1,103 @@
 //! Applications that a manifest declares.
 
-use serde_json::json;
-use wattle_testing::{Lattice, Turn};
+mod deploying;
+mod leases;
+mod rollouts;
+mod sharing;
+mod spreads;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use wattle_testing::{Guest, Lattice, Shots, Site, Turn, free_port};
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// What a client may see of a call that another host did not finish: typed, and nothing else.
+const TYPED: [u16; 4] = [500, 502, 503, 504];
+
+fn assert_typed(shots: &Shots) {
+    for status in shots.statuses().into_keys() {
+        let fits = status.is_some_and(|status| status == 200 || TYPED.contains(&status));
+        assert!(fits, "{shots}");
+    }
+}
+
+fn version_of(status: &Value) -> &str {
+    status["version"].as_str().expect("a version")
+}
+
+/// An application of one actor, `front`, behind one http-server, `web`.
+struct Web<'a> {
+    lattice: &'a Lattice,
+    name: &'a str,
+    site: Site,
+    instances: u16,
+    /// What the http-server's host has to have.
+    pinned: Option<String>,
+}
+
+impl<'a> Web<'a> {
+    fn new(lattice: &'a Lattice, name: &'a str, guest: Guest) -> Self {
+        lattice.write("front.wasm", &guest.component());
+        let site = Site { address: format!("127.0.0.1:{}", free_port()) };
+        Self { lattice, name, site, instances: 3, pinned: None }
+    }
+
+    /// Its manifest, in a file.
+    fn write(&self, version: &str) -> String {
+        self.write_with(version, "", "")
+    }
+
+    fn write_with(&self, version: &str, components: &str, scaler: &str) -> String {
+        let text = self.text(version, components, scaler);
+        self.lattice.write(&format!("{}.yaml", self.name), text.as_bytes())
+    }
+
+    /// Its manifest, with further components, and further properties of the actor's scaler.
+    fn text(&self, version: &str, components: &str, scaler: &str) -> String {
+        let Self { name, site: Site { address }, instances, pinned, .. } = self;
+        let scaler = match scaler {
+            "" => format!("instances: {instances}"),
+            more if more.starts_with("instances") => more.to_owned(),
+            more => format!("instances: {instances}, {more}"),
+        };
+        let pinned = pinned.as_ref().map_or_else(String::new, |labels| {
+            format!(", spread: [{{name: own, requirements: {{{labels}}}}}]")
+        });
+        format!(
+            "\
+apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata:
+  name: {name}
+  annotations: {{version: '{version}'}}
+spec:
+  rollout: {{timeout: 4s}}
+  components:{components}
+    - name: front
+      type: component
+      properties: {{image: 'file:front.wasm'}}
+      traits:
+        - type: spreadscaler
+          properties: {{{scaler}}}
+    - name: web
+      type: capability
+      properties: {{image: http-server}}
+      traits:
+        - type: spreadscaler
+          properties: {{instances: 1{pinned}}}
+        - type: link
+          properties:
+            target: front
+            namespace: wasi
+            package: http
+            interfaces: [incoming-handler]
+            source: {{config: [{{name: at, properties: {{address: '{address}'}}}}]}}
+"
+        )
+    }
+}
 
 const MANIFEST: &str = "\
 apiVersion: core.oam.dev/v1beta1

@@ -11,14 +11,27 @@ use wattle_lattice::{Records, RecordsError};
 
 use super::{Identity, SignFailed};
 
-/// Between two renewals, and between two looks at somebody else's.
-const RENEW_EVERY: Duration = Duration::from_millis(500);
+/// Between two renewals.
+const RENEW_EVERY: Duration = Duration::from_secs(1);
 /// One that has not been renewed for so long is taken over.
-const EXPIRES_AFTER: Duration = Duration::from_millis(2_500);
+const EXPIRES_AFTER: Duration = Duration::from_secs(3);
 /// Its holder stops acting so long after it began the last renewal that worked: well before anybody may take it over.
-const ACTS_FOR: Duration = Duration::from_millis(2_000);
+const ACTS_FOR: Duration = Duration::from_millis(2_500);
+/// How often we look whether something is due.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long one request to the store may take.
 const STORE_WAIT: Duration = Duration::from_millis(1_500);
+
+/// What the store says of the lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// It has not been read yet.
+    Unread,
+    /// There is none.
+    Absent,
+    /// This stands there, since then as far as we know.
+    Put { token: String, revision: u64, since: Instant },
+}
 
 /// The lease, where we hold it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,10 +51,17 @@ impl Held {
 pub(super) struct Keeper {
     identity: Identity,
     says: watch::Sender<Option<Held>>,
-    /// Our own last word, while we hold it: its term and revision.
-    own: Option<(u64, u64)>,
-    /// Somebody else's last word, and since when it has been the last.
-    other: Option<(u64, Instant)>,
+    seen: watch::Receiver<Seen>,
+    records: Option<Records>,
+    own: Option<Own>,
+}
+
+/// Our own last word, while we hold the lease.
+#[derive(Clone, Copy, Debug)]
+struct Own {
+    term: u64,
+    revision: u64,
+    renewed: Instant,
 }
 
 /// What is wrong with holding a lease just now.
@@ -56,51 +76,47 @@ enum KeepError {
 }
 
 impl Keeper {
-    pub(super) fn new(identity: Identity) -> (Self, watch::Receiver<Option<Held>>) {
+    pub(super) fn new(
+        identity: Identity,
+        seen: watch::Receiver<Seen>,
+    ) -> (Self, watch::Receiver<Option<Held>>) {
         let (says, said) = watch::channel(None);
-        (Self { identity, says, own: None, other: None }, said)
+        (Self { identity, says, seen, records: None, own: None }, said)
     }
 
-    /// Goes on until it is dropped, or nobody listens.
+    /// Goes on until it is told to stop, or nobody listens.
     pub(super) async fn run(mut self, stop: watch::Receiver<bool>) {
-        let mut connected = self.identity.lattice.connected();
         while !self.says.is_closed() && !*stop.borrow() {
-            if connected.wait_for(|connected| *connected).await.is_err() {
-                return;
-            }
-            match tokio::time::timeout(STORE_WAIT, self.step()).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => debug!(%error, "the lease is out of reach"),
-                Err(_) => debug!(error = %KeepError::TimedOut, "the lease is out of reach"),
+            if *self.identity.lattice.connected().borrow() {
+                match tokio::time::timeout(STORE_WAIT, self.step()).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => debug!(%error, "the lease is out of reach"),
+                    Err(_) => debug!(error = %KeepError::TimedOut, "the lease is out of reach"),
+                }
             }
             if self.says.borrow().is_some_and(|held| !held.is_valid()) {
                 warn!("the lease could not be renewed in time: this wadm stops acting");
                 self.lose();
             }
-            tokio::time::sleep(RENEW_EVERY).await;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
         self.release().await;
     }
 
     async fn step(&mut self) -> Result<(), KeepError> {
-        let records = self.identity.lattice.records().await?;
         match self.own {
-            Some((term, revision)) => self.renew(&records, term, revision).await,
-            None => self.look(&records).await,
+            Some(own) if own.renewed.elapsed() < RENEW_EVERY => Ok(()),
+            Some(own) => self.renew(own).await,
+            None => self.take_if_free().await,
         }
     }
 
-    async fn renew(
-        &mut self,
-        records: &Records,
-        term: u64,
-        revision: u64,
-    ) -> Result<(), KeepError> {
-        let began = Instant::now();
-        match self.put(records, Some(term), false, revision).await {
+    async fn renew(&mut self, own: Own) -> Result<(), KeepError> {
+        let (term, renewed) = (own.term, Instant::now());
+        match self.put(Some(term), false, own.revision).await {
             Ok(revision) => {
-                self.own = Some((term, revision));
-                self.says.send_replace(Some(Held { term, until: began + ACTS_FOR }));
+                self.own = Some(Own { term, revision, renewed });
+                self.says.send_replace(Some(Held { term, until: renewed + ACTS_FOR }));
                 Ok(())
             }
             Err(KeepError::Store(RecordsError::Conflict { .. })) => {
@@ -112,23 +128,14 @@ impl Keeper {
         }
     }
 
-    /// Takes the lease if it is free.
-    async fn look(&mut self, records: &Records) -> Result<(), KeepError> {
-        let key = Lease::key(&self.identity.account);
-        let (lease, revision) = match records.get(&key).await? {
-            Some((token, revision)) => (self.read(&token), revision),
-            None => (None, 0),
-        };
-        if !self.is_free(lease.as_ref(), revision) {
-            return Ok(());
-        }
-        let began = Instant::now();
-        match self.put(records, None, false, revision).await {
+    async fn take_if_free(&mut self) -> Result<(), KeepError> {
+        let Some(expected) = self.free_at() else { return Ok(()) };
+        let renewed = Instant::now();
+        match self.put(None, false, expected).await {
             Ok(term) => {
                 info!(term, "this wadm holds the lease");
-                self.own = Some((term, term));
-                self.other = None;
-                self.says.send_replace(Some(Held { term, until: began + ACTS_FOR }));
+                self.own = Some(Own { term, revision: term, renewed });
+                self.says.send_replace(Some(Held { term, until: renewed + ACTS_FOR }));
                 Ok(())
             }
             // Somebody else was faster.
@@ -137,18 +144,17 @@ impl Keeper {
         }
     }
 
-    fn is_free(&mut self, lease: Option<&Lease>, revision: u64) -> bool {
-        // What we held before we were started again, what was laid down, and what is no lease at all, nobody holds.
-        let is_held =
-            lease.is_some_and(|lease| !lease.released && lease.holder != self.identity.host);
-        if !is_held {
-            return true;
-        }
-        match self.other {
-            Some((known, since)) if known == revision => since.elapsed() > EXPIRES_AFTER,
-            _ => {
-                self.other = Some((revision, Instant::now()));
-                false
+    /// The revision at which the lease may be taken, if it may.
+    fn free_at(&self) -> Option<u64> {
+        match &*self.seen.borrow() {
+            Seen::Unread => None,
+            Seen::Absent => Some(0),
+            Seen::Put { token, revision, since } => {
+                // What we held before we were started again, what was laid down, and what is no lease at all, nobody holds.
+                let is_held = self
+                    .read(token)
+                    .is_some_and(|lease| !lease.released && lease.holder != self.identity.host);
+                (!is_held || since.elapsed() > EXPIRES_AFTER).then_some(*revision)
             }
         }
     }
@@ -167,8 +173,7 @@ impl Keeper {
     }
 
     async fn put(
-        &self,
-        records: &Records,
+        &mut self,
         term: Option<u64>,
         released: bool,
         expected: u64,
@@ -176,24 +181,24 @@ impl Keeper {
         let holder: HostKey = self.identity.host.clone();
         let lease = self.identity.sign(holder.to_string(), Lease { holder, term, released })?;
         let key = Lease::key(&self.identity.account);
+        let records = match &self.records {
+            Some(records) => records,
+            None => self.records.insert(self.identity.lattice.records().await?),
+        };
         Ok(records.put(&key, &lease, Some(expected)).await?)
     }
 
     fn lose(&mut self) {
         self.own = None;
-        self.other = None;
         self.says.send_replace(None);
     }
 
     /// Lays it down, so that the next one need not wait until it expires.
     async fn release(&mut self) {
-        let Some((term, revision)) = self.own else { return };
+        let Some(Own { term, revision, .. }) = self.own else { return };
         self.lose();
-        let laid_down = async {
-            let records = self.identity.lattice.records().await?;
-            self.put(&records, Some(term), true, revision).await
-        };
-        if let Ok(Ok(_)) = tokio::time::timeout(STORE_WAIT, laid_down).await {
+        let laid_down = tokio::time::timeout(STORE_WAIT, self.put(Some(term), true, revision));
+        if let Ok(Ok(_)) = laid_down.await {
             info!(term, "this wadm has laid the lease down");
         }
     }

@@ -9,7 +9,7 @@ use wattle_claims::{GivenUp, Rollout};
 use wattle_core::{
     Name,
     app::{ApplicationState, ApplicationStatus},
-    deployment::Phase,
+    deployment::{Deployment, Phase},
 };
 
 use super::view::StoredRollout;
@@ -33,9 +33,18 @@ pub(super) enum Verdict {
     GivenUp(String),
 }
 
-/// Since when each deployment that is not healthy yet is tried.
+/// The deployments that are not healthy yet.
 #[derive(Debug, Default)]
-pub(super) struct Trials(BTreeMap<Name, (u64, Instant)>);
+pub(super) struct Trials(BTreeMap<Name, Trial>);
+
+#[derive(Debug)]
+struct Trial {
+    /// The generation of the deployment's record.
+    generation: u64,
+    since: Instant,
+    /// What went wrong, when it was last looked at and something did: at any moment it may be tried again.
+    problems: Vec<String>,
+}
 
 impl Trials {
     /// Judges the version that is run, if there is something new to say.
@@ -56,25 +65,32 @@ impl Trials {
             self.0.remove(name);
             return Some(Verdict::Healthy);
         }
-        let (generation, since) =
-            *self.0.entry(name.clone()).or_insert_with(|| (declared.generation, Instant::now()));
-        if generation != declared.generation {
-            self.0.insert(name.clone(), (declared.generation, Instant::now()));
-            return None;
-        }
-        let version = deployment.version()?;
-        let patience = Duration::from_secs(version.healthy_within_s.into());
-        let was_given_up = own.is_some_and(|rollout| rollout.given_up.is_some());
-        if was_given_up || deployment.before().is_none() || since.elapsed() < patience {
-            return None;
-        }
+        let trial = self.trial(name, declared.generation);
         let problems = status.problems();
-        let why = match problems.as_slice() {
+        if !problems.is_empty() {
+            trial.problems = problems;
+        }
+        let patience = Duration::from_secs(deployment.version()?.healthy_within_s.into());
+        let was_given_up = own.is_some_and(|rollout| rollout.given_up.is_some());
+        if was_given_up || deployment.before().is_none() || trial.since.elapsed() < patience {
+            return None;
+        }
+        let why = match trial.problems.as_slice() {
             [] => "it did not settle".to_owned(),
             problems => problems.join("; "),
         };
         let text = format!("not healthy within {} s: {why}", patience.as_secs());
         Some(Verdict::GivenUp(text))
+    }
+
+    /// Another record is another trial.
+    fn trial(&mut self, name: &Name, generation: u64) -> &mut Trial {
+        let begin = || Trial { generation, since: Instant::now(), problems: Vec::new() };
+        let trial = self.0.entry(name.clone()).or_insert_with(begin);
+        if trial.generation != generation {
+            *trial = begin();
+        }
+        trial
     }
 }
 
@@ -113,11 +129,13 @@ fn rollout(term: u64, declared: &Declared, known: Option<&Rollout>, pending: &Pe
     match &pending.verdict {
         Some(Verdict::Healthy) => next.healthy = true,
         Some(Verdict::GivenUp(reason)) => {
-            next.given_up = Some(GivenUp { version: version(None), reason: reason.clone() });
-            next.version = version(Some(&next));
+            let asked = declared.deployment.as_ref().and_then(Deployment::version);
+            let version = asked.expect("it has not ended").name.clone();
+            next.given_up = Some(GivenUp { version, reason: reason.clone() });
         }
         None => {}
     }
+    next.version = version(Some(&next));
     for (command, _) in &pending.commands {
         let (Command::PutLink { key, .. } | Command::DeleteLink { key, .. }) = command else {
             continue;

@@ -11,11 +11,11 @@ use super::{
     observe,
     requests::Told,
     rollouts::{self, Pending, Verdict},
-    status::Seen,
+    status::{self, Seen},
 };
 use crate::{
     declared::{Declared, desired},
-    plan::{Command, Observed},
+    plan::{Command, Observed, plan},
 };
 
 /// Between two times that hosts are told again of links that do not hold.
@@ -27,6 +27,7 @@ impl Worker {
         (self.last_round, self.is_due) = (Some(Instant::now()), false);
         let now_ms = self.now_ms();
         let snapshot = observe::snapshot(&self.view, self.start);
+        self.hold_what_has_no_place(&snapshot.observed);
         let desired = desired(self.view.applications());
         let round = self.reconciler.round(now_ms, &desired, &snapshot);
         for command in &round.commands {
@@ -73,12 +74,34 @@ impl Worker {
         failing.into_iter().for_each(|name| self.retry_links(name));
     }
 
+    /// A version that has no place as things are does not begin: to make room for what cannot come would only stop what runs. What
+    /// hosts could not do a moment ago is no matter here: it is tried again.
+    fn hold_what_has_no_place(&mut self, observed: &Observed) {
+        for declared in self.view.deployments.values_mut() {
+            declared.held.clear();
+        }
+        let on_trial = self.view.applications().filter(|(_, it, rollout)| it.is_on_trial(*rollout));
+        let on_trial: Vec<Name> = on_trial.map(|(name, ..)| name.clone()).collect();
+        if on_trial.is_empty() {
+            return;
+        }
+        let status = plan(&desired(self.view.applications()), observed).status;
+        for name in on_trial {
+            let of_it = status.iter().filter(|(id, _)| id.application() == Some(name.as_str()));
+            let held = of_it.flat_map(|(id, status)| status::no_place(id, status, observed));
+            let held = held.collect();
+            if let Some(declared) = self.view.deployments.get_mut(&name) {
+                declared.held = held;
+            }
+        }
+    }
+
     fn send(&mut self, term: u64, command: Command, sent_ms: u64) {
         match &command {
             Command::Run { id, .. } | Command::Stop { id, .. } => {
                 let declared = application_of(id).and_then(|name| self.view.deployments.get(&name));
                 let Some(declared) = declared else { return };
-                debug!(?command, "command");
+                debug!(%command, "command");
                 let (identity, text) = (self.identity.clone(), declared.text.clone());
                 self.tasks.spawn(act::tell(identity, term, text, command, sent_ms));
             }
@@ -169,8 +192,8 @@ impl Worker {
         match done {
             Done::Told { command, sent_ms, outcome } => {
                 match &outcome {
-                    Ok(()) => info!(?command, "done"),
-                    Err(reason) => warn!(?command, reason, "a host could not"),
+                    Ok(()) => info!(%command, "done"),
+                    Err(reason) => warn!(%command, reason, "a host could not"),
                 }
                 self.reconciler.answered(now_ms, sent_ms, &command, outcome);
                 if let Command::Run { host, .. } | Command::Stop { host, .. } = command {

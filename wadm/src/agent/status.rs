@@ -13,7 +13,7 @@ use wattle_core::{
 use super::view::View;
 use crate::{
     declared::Declared,
-    plan::{Observed, Status},
+    plan::{HostState, Observed, Status},
     reconcile::{Reconciler, Round},
 };
 
@@ -45,6 +45,7 @@ impl Seen<'_> {
             version: version.name.clone(),
             state: ApplicationState::Settled,
             components,
+            held: declared.held.clone(),
             used_by: self.used_by(name),
             failed_links,
         };
@@ -109,7 +110,7 @@ impl Seen<'_> {
                 wanted: status.placement.hosts.values().sum(),
                 ready: status.ready,
                 hosts: self.hosts(id, status, program),
-                shares: self.shares(status),
+                shares: shares(status, self.observed),
             })
         });
         known.collect()
@@ -124,11 +125,16 @@ impl Seen<'_> {
         let hosts = self.observed.hosts.iter().filter_map(|(host, there)| {
             let wanted = status.placement.hosts.get(host).copied().unwrap_or(0);
             let running = there.running.get(id);
-            let problem = self.reconciler.problem(host, id).map(str::to_owned);
+            // What a lost host runs, nobody knows.
+            let is_lost = there.state == HostState::Lost;
+            let problem = match is_lost {
+                true => running.map(|_| "the host is lost".to_owned()),
+                false => self.reconciler.problem(host, id).map(str::to_owned),
+            };
             if wanted == 0 && running.is_none() && problem.is_none() {
                 return None;
             }
-            let ready = running.filter(|running| Some(&running.artifact) == program);
+            let ready = running.filter(|running| !is_lost && Some(&running.artifact) == program);
             let ready = ready.map_or(0, |running| running.ready);
             Some(HostStatus {
                 host: host.clone(),
@@ -140,23 +146,21 @@ impl Seen<'_> {
         });
         hosts.collect()
     }
+}
 
-    fn shares(&self, status: &Status) -> Vec<ShareStatus> {
-        let shares = status.placement.shares.iter().map(|share| ShareStatus {
-            name: share.name.clone(),
-            wanted: share.wanted,
-            placed: share.placed,
-            elsewhere: share.elsewhere,
-            why: share
-                .why
-                .iter()
-                .filter_map(|(host, why)| Some((self.name(host)?, why.clone())))
-                .collect(),
-        });
-        shares.collect()
-    }
+/// Instances of a component that have no place, a line for each share.
+pub(super) fn no_place(id: &EntityId, status: &Status, observed: &Observed) -> Vec<String> {
+    shares(status, observed).iter().filter_map(|share| share.problem(id)).collect()
+}
 
-    fn name(&self, host: &HostKey) -> Option<Name> {
-        Some(self.observed.hosts.get(host)?.name.clone())
-    }
+fn shares(status: &Status, observed: &Observed) -> Vec<ShareStatus> {
+    let name = |host: &HostKey| Some(observed.hosts.get(host)?.name.clone());
+    let shares = status.placement.shares.iter().map(|share| ShareStatus {
+        name: share.name.clone(),
+        wanted: share.wanted,
+        placed: share.placed,
+        elsewhere: share.elsewhere,
+        why: share.why.iter().filter_map(|(host, why)| Some((name(host)?, why.clone()))).collect(),
+    });
+    shares.collect()
 }

@@ -52,6 +52,15 @@ struct Spec {
     /// Not honoured: hosts read secrets themselves.
     #[deprecated]
     policies: Option<Vec<serde_json::Value>>,
+    /// How a version comes in the place of another.
+    rollout: Option<Rollout>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Rollout {
+    /// Within this time it has to be healthy (`60s` unless said; 1 s to 1 day); else the one before it runs again.
+    timeout: Option<String>,
 }
 
 /// An actor or a provider; it runs as `application/name`.
@@ -295,6 +304,7 @@ mod tests {
             ("a manifest", ""),
             ("metadata", "Metadata"),
             ("spec", "Spec"),
+            ("rollout", "Rollout"),
             ("a component", "Component"),
             ("properties", "Properties"),
             ("application", "Shared"),

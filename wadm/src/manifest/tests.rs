@@ -64,6 +64,7 @@ apiVersion: core.oam.dev/v1beta1
 kind: Application
 metadata: {name: every}
 spec:
+  rollout: {timeout: 10s}
   components:
     - name: a
       type: actor

@@ -118,7 +118,9 @@ impl Steps<'_> {
             free -= 1;
             let more = self.target(host).saturating_sub(there.instances).min(self.budget);
             self.budget -= more;
-            self.run(host, &self.component.artifact, there.instances + more);
+            // Of a version that has fewer in all, no host is told to run more than these.
+            let most = u32::from(self.component.scaler.instances());
+            self.run(host, &self.component.artifact, (there.instances + more).min(most));
         }
     }
 

@@ -290,6 +290,37 @@ fn a_shared_provider_stays_until_its_last_user_goes() {
 }
 
 #[test]
+fn an_application_that_only_calls_in_keeps_nothing_of_one_that_goes() {
+    let web = Component { kind: Kind::Provider, ..actor(everywhere(1)) };
+    let first = application(&[("first/web", web)]);
+    let mut second = application(&[("second/cart", actor(everywhere(1)))]);
+    second.links = [link("first/web", "second/cart", true)].into();
+    second.uses = [id("first/web")].into();
+    let mut observed = zones(2);
+    settle(&desired(&[("first", first.clone()), ("second", second.clone())]), &mut observed);
+    assert_eq!((total(&observed, &id("second/cart")), observed.links.len()), (1, 1));
+    second.phase = Phase::Undeployed;
+    settle(&desired(&[("first", first), ("second", second)]), &mut observed);
+    assert_eq!((total(&observed, &id("second/cart")), observed.links.len()), (0, 0));
+    assert_eq!(total(&observed, &id("first/web")), 1);
+}
+
+#[test]
+fn a_version_with_fewer_instances_is_never_more_than_it_declares_on_any_host() {
+    let mut observed = zones(2);
+    settle(&shop(everywhere(20)), &mut observed);
+    let mut fewer = actor(everywhere(3));
+    fewer.artifact = version(2);
+    let fewer = desired(&[("shop", application(&[("shop/cart", fewer)]))]);
+    for command in settle(&fewer, &mut observed).concat() {
+        if let Command::Run { artifact, instances, .. } = &command {
+            assert!(*artifact != version(2) || *instances <= 3, "{command}");
+        }
+    }
+    assert_eq!(total(&observed, &id("shop/cart")), 3);
+}
+
+#[test]
 fn what_no_application_declares_is_left_alone() {
     let mut observed = zones(1);
     let running = Running { kind: Kind::Actor, artifact: version(9), instances: 3, ready: 3 };

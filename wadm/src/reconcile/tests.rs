@@ -97,6 +97,19 @@ fn what_fails_is_tried_again_after_twice_the_time() {
 }
 
 #[test]
+fn to_stop_what_has_failed_is_no_reason_to_try_it_again() {
+    let (mut reconciler, desired) = (Reconciler::default(), shop(1));
+    let run = reconciler.round(0, &desired, &seen(0, &[])).commands.remove(0);
+    reconciler.answered(1, 0, &run, Err("it crashed".to_owned()));
+    // It is there all the same, and is stopped.
+    let stop = reconciler.round(2, &desired, &seen(2, &[(id(0), 0)])).commands.remove(0);
+    assert!(matches!(stop, Command::Stop { .. }), "{stop}");
+    reconciler.answered(3, 2, &stop, Ok(()));
+    assert_eq!(reconciler.round(4, &desired, &seen(4, &[])).commands, []);
+    assert_eq!(reconciler.round(1_001, &desired, &seen(1_001, &[])).commands, [run]);
+}
+
+#[test]
 fn a_command_that_nobody_answers_has_failed_when_it_has_expired() {
     let (mut reconciler, desired) = (Reconciler::default(), shop(1));
     let sent = reconciler.round(0, &desired, &seen(0, &[])).commands;

@@ -126,10 +126,17 @@ fn sign(
     bytes: &[u8],
 ) -> anyhow::Result<Vec<u8>> {
     let name = name_like(&format!("{}-{}", manifest.name, component.name))?;
-    let version = manifest.version.clone().unwrap_or_else(|| "0.1.0".to_owned());
     let path = session.project.artifact(&format!("{name}.wasm"));
+    let earlier = std::fs::read(&path).ok();
+    // The same code is not another artifact for being part of another version.
+    let same = earlier.as_deref().and_then(|wasm| module::read(wasm).ok());
+    let same = same.filter(|embedded| embedded.hash == module::digest(bytes));
+    let version = match same.and_then(|embedded| embedded.token.peek().ok()) {
+        Some(claims) => claims.body.version,
+        None => manifest.version.clone().unwrap_or_else(|| "0.1.0".to_owned()),
+    };
     let draft = component::Draft { name, version, lasts: None };
-    let signed = component::sign(&session.project, bytes, draft, std::fs::read(&path).ok())?;
+    let signed = component::sign(&session.project, bytes, draft, earlier)?;
     file::write_private(&path, &signed.wasm)?;
     Ok(signed.wasm)
 }
