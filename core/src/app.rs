@@ -15,6 +15,11 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum AppRequest {
+    /// Take a deployment. Done when it is in the lattice's store: how it goes on, `Status` says.
+    Put {
+        /// Its record, or the tombstone of one, as a user signed it.
+        deployment: String,
+    },
     /// How all applications stand.
     List,
     /// How one stands.
@@ -33,6 +38,7 @@ impl AppRequest {
     /// The last token of the subject that it is asked on.
     pub fn verb(&self) -> Name {
         let verb = match self {
+            Self::Put { .. } => "put",
             Self::List => "list",
             Self::Status { .. } => "status",
             Self::Get { .. } => "get",

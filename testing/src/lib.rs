@@ -44,7 +44,7 @@ pub use programs::program;
 pub use proxy::{Line, Proxy};
 pub use redis::Redis;
 pub use said::Said;
-pub use signing::{Chain, Signing, read_chain};
+pub use signing::{Chain, Signing, read_chain, read_host};
 pub use site::Site;
 pub use turn::Turn;
 pub use wait::{eventually, free_port};

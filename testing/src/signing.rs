@@ -43,6 +43,11 @@ impl Signing {
     }
 }
 
+/// The key and the token of a project's first host, as somebody has them who broke into it.
+pub fn read_host(project: &Path) -> Signing {
+    Signing::read(&project.join("host"), "host")
+}
+
 /// The chain that `wattle` made in a project folder.
 pub fn read_chain(project: &Path) -> Chain {
     let keys = project.join("keys");

@@ -132,7 +132,8 @@ fn kept(desired: &Desired) -> Kept<'_> {
             ids.extend(&application.uses);
         }
     }
-    // What is kept may call others, over links of its own application.
+    // What is kept may call others, over links of its own application. What a provider hands on from outside to an application that
+    // is to go, nobody else needs.
     let all: Vec<(&Name, &LinkKey, &Link)> = desired
         .applications
         .iter()
@@ -146,7 +147,8 @@ fn kept(desired: &Desired) -> Kept<'_> {
         let before = ids.len();
         for (name, _, link) in &all {
             let is_kept = desired.applications[*name].phase == Phase::Deployed;
-            if !is_kept && is_own(name, &link.source) && ids.contains(&link.source) {
+            let is_needed = !link.is_traffic && is_own(name, &link.source);
+            if !is_kept && is_needed && ids.contains(&link.source) {
                 ids.insert(&link.target);
             }
         }
@@ -157,7 +159,7 @@ fn kept(desired: &Desired) -> Kept<'_> {
     let components = desired.applications.values().flat_map(|application| &application.components);
     let links = all.into_iter().filter(|(name, _, link)| {
         desired.applications[*name].phase == Phase::Deployed
-            || (ids.contains(&link.source) && ids.contains(&link.target))
+            || (!link.is_traffic && ids.contains(&link.source) && ids.contains(&link.target))
     });
     Kept {
         links: links.map(|(name, key, link)| (key, (name, link))).collect(),

@@ -56,16 +56,6 @@ impl Session {
         done.context("no host is meant")
     }
 
-    /// Signs a record and hands it to a host, which hands it on to all.
-    pub(crate) async fn put_signed<T: RecordValue>(
-        &self,
-        record: Record<T>,
-    ) -> anyhow::Result<Done> {
-        let token = self.sign_record(record)?.text().to_owned();
-        let host = self.host().await?;
-        self.make_so(&host, Command::PutRecord { token }).await
-    }
-
     pub(crate) fn sign_record<T: RecordValue>(
         &self,
         record: Record<T>,

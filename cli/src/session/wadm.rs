@@ -67,6 +67,15 @@ impl Session {
         Ok(Some(Deployed { record, version: signed.version, healthy: signed.healthy }))
     }
 
+    /// Signs a deployment, or the end of one, and hands it to wadm.
+    pub(crate) async fn put_deployment(&self, record: DeploymentRecord) -> anyhow::Result<()> {
+        let deployment = self.sign_record(record)?.text().to_owned();
+        match self.ask_wadm(AppRequest::Put { deployment }).await? {
+            Outcome::Done { .. } => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     async fn ask_wadm(&self, request: AppRequest) -> anyhow::Result<Outcome> {
         let now = Timestamp::now();
         let verb = request.verb();

@@ -24,17 +24,26 @@ pub(super) enum Done {
     /// A host was told to run or stop something.
     Told { command: plan::Command, sent_ms: u64, outcome: Result<(), String> },
     /// A host was asked what it runs.
-    Asked { host: HostKey, at: Instant, inventory: Result<Box<Inventory>, String> },
+    Asked(Look),
     /// A rollout was written down, and hosts were told of it, for the sake of these commands.
     Wrote {
         application: Name,
         commands: Vec<(plan::Command, u64)>,
         outcome: Result<Box<StoredRollout>, String>,
+        /// What these hosts made of it.
+        looks: Vec<Look>,
     },
     /// The end of a deployment was written down.
     Ended { application: Name, outcome: Result<(), String> },
     /// Hosts were told again of links that did not hold.
-    Retried { application: Name },
+    Retried { application: Name, looks: Vec<Look> },
+}
+
+/// What a host said that it runs, and when it was asked.
+pub(super) struct Look {
+    pub(super) host: HostKey,
+    pub(super) at: Instant,
+    pub(super) inventory: Result<Box<Inventory>, String>,
 }
 
 /// Tells a host to run or stop something.
@@ -68,13 +77,17 @@ fn refused(command: plan::Command, sent_ms: u64, why: &str) -> Done {
 
 /// Asks a host what it runs.
 pub(super) async fn look(identity: Identity, host: HostKey) -> Done {
+    Done::Asked(look_at(&identity, host).await)
+}
+
+async fn look_at(identity: &Identity, host: HostKey) -> Look {
     let at = Instant::now();
-    let inventory = match ask(&identity, &host, Command::GetInventory, ASK_WAIT).await {
+    let inventory = match ask(identity, &host, Command::GetInventory, ASK_WAIT).await {
         Ok(Outcome::Inventory(inventory)) if inventory.host == host => Ok(inventory),
         Ok(_) => Err("it answered with something else".to_owned()),
         Err(error) => Err(error),
     };
-    Done::Asked { host, at, inventory }
+    Look { host, at, inventory }
 }
 
 /// A rollout that is to be written in the place of what the store has.
@@ -103,11 +116,14 @@ pub(super) async fn write(identity: Identity, write: Write) -> Done {
             records.put(&key.to_string(), &text, Some(revision)).await
         };
         let revision = put.await.map_err(|error: RecordsError| error.to_string())?;
-        tell_of_record(&identity, &hosts, &text).await;
         Ok(Box::new(StoredRollout { generation, revision, rollout, text }))
     };
-    let outcome = put.await;
-    Done::Wrote { application, commands, outcome }
+    let outcome: Result<Box<StoredRollout>, String> = put.await;
+    let looks = match &outcome {
+        Ok(stored) => tell_of_record(&identity, hosts, &stored.text).await,
+        Err(_) => Vec::new(),
+    };
+    Done::Wrote { application, commands, outcome, looks }
 }
 
 /// Tells hosts of a record that some of its links did not hold by: they try them again.
@@ -117,17 +133,22 @@ pub(super) async fn retry(
     hosts: Vec<HostKey>,
     text: String,
 ) -> Done {
-    tell_of_record(&identity, &hosts, &text).await;
-    Done::Retried { application }
+    let looks = tell_of_record(&identity, hosts, &text).await;
+    Done::Retried { application, looks }
 }
 
-/// A host that does not answer now reads it in the store.
-async fn tell_of_record(identity: &Identity, hosts: &[HostKey], text: &str) {
-    let told = hosts.iter().map(|host| {
+/// A host that does not answer now reads it in the store. What the others made of it, they are asked at once: whether a link holds is
+/// known only then.
+async fn tell_of_record(identity: &Identity, hosts: Vec<HostKey>, text: &str) -> Vec<Look> {
+    let told = hosts.into_iter().map(async |host| {
         let command = Command::PutRecord { token: text.to_owned() };
-        ask(identity, host, command, ASK_WAIT)
+        let said = ask(identity, &host, command, ASK_WAIT).await;
+        match said {
+            Ok(_) => look_at(identity, host).await,
+            Err(error) => Look { host, at: Instant::now(), inventory: Err(error) },
+        }
     });
-    join_all(told).await;
+    join_all(told).await
 }
 
 /// Writes down that a deployment has ended, by the tombstone that its user signed, unless there is another deployment by now.

@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::Mutex;
 use tracing::debug;
-use wattle_claims::{Right, Signed, Verified};
+use wattle_claims::{DeploymentRecord, Right, Signed, Verified};
 use wattle_core::{
     Name,
     app::{AppRequest, ApplicationStatus, SignedDeployment},
     control::{Answer, Failure, FailureKind, Outcome},
 };
-use wattle_lattice::ControlServer;
+use wattle_lattice::{ControlServer, RecordsError};
 
 use super::Identity;
 
@@ -28,13 +28,13 @@ pub(super) fn serve(identity: &Identity, told: &Shared) -> ControlServer {
     let (identity, told) = (identity.clone(), told.clone());
     let lattice = identity.lattice.clone();
     lattice.serve_apps(move |token| {
-        let answer = answer(&identity, &told, &token);
-        async move { answer }
+        let (identity, told) = (identity.clone(), told.clone());
+        async move { answer(&identity, &told, &token).await }
     })
 }
 
 /// Nothing is said to who is no user of the account: another account's wadm is asked on the same subject.
-fn answer(identity: &Identity, told: &Shared, token: &str) -> Option<String> {
+async fn answer(identity: &Identity, told: &Shared, token: &str) -> Option<String> {
     let request = Signed::<AppRequest>::parse(token)
         .and_then(|request| request.verify(&identity.trust(), identity.now()));
     let request = match request {
@@ -45,31 +45,77 @@ fn answer(identity: &Identity, told: &Shared, token: &str) -> Option<String> {
             return None;
         }
     };
-    let outcome = outcome(&request, told);
+    let outcome = outcome(identity, &request, told).await;
     let body = Answer { command: request.id.clone(), outcome };
     let signed = identity.sign(request.id.clone(), body);
     signed.inspect_err(|error| debug!(%error, "no answer")).ok()
 }
 
-fn outcome(request: &Verified<AppRequest>, told: &Shared) -> Result<Outcome, Failure> {
-    if request.user().is_some_and(|user| !user.rights.contains(&Right::Inspect)) {
-        let text = format!("user {} lacks the right inspect", request.issuer);
+async fn outcome(
+    identity: &Identity,
+    request: &Verified<AppRequest>,
+    told: &Shared,
+) -> Result<Outcome, Failure> {
+    let right = match &request.body {
+        AppRequest::Put { .. } => Right::Control,
+        AppRequest::List | AppRequest::Status { .. } | AppRequest::Get { .. } => Right::Inspect,
+    };
+    if request.user().is_some_and(|user| !user.rights.contains(&right)) {
+        let text = format!("user {} lacks the right {right:?}", request.issuer);
         return Err(Failure::new(FailureKind::Denied, text));
     }
-    let told = told.lock();
-    let missing = |application: &Name| {
-        let text = format!("no application {application} is deployed");
-        Failure::new(FailureKind::NotFound, text).with_next("wattle app list")
-    };
     match &request.body {
-        AppRequest::List => Ok(Outcome::Applications(told.statuses.clone())),
+        AppRequest::Put { deployment } => put(identity, deployment).await,
+        AppRequest::List => Ok(Outcome::Applications(told.lock().statuses.clone())),
         AppRequest::Status { application } => {
+            let told = told.lock();
             let known = told.statuses.iter().find(|status| status.application == *application);
             Ok(Outcome::Applications(vec![known.ok_or_else(|| missing(application))?.clone()]))
         }
         AppRequest::Get { application } => {
+            let told = told.lock();
             let known = told.deployments.get(application).ok_or_else(|| missing(application))?;
             Ok(Outcome::Deployment(known.clone()))
         }
     }
+}
+
+fn missing(application: &Name) -> Failure {
+    let text = format!("no application {application} is deployed");
+    Failure::new(FailureKind::NotFound, text).with_next("wattle app list")
+}
+
+/// Puts a deployment into the lattice's store, where every host finds it, in the place of an older one.
+async fn put(identity: &Identity, token: &str) -> Result<Outcome, Failure> {
+    let claims = |text: String| Failure::new(FailureKind::Claims, text);
+    let record = Signed::<DeploymentRecord>::parse(token)
+        .and_then(|record| record.verify(&identity.trust(), identity.now()))
+        .map_err(|error| claims(error.to_string()))?;
+    if *record.account() != identity.account {
+        return Err(claims(format!("it is account {}'s", record.account())));
+    }
+    let key = record.body.key.to_string();
+    let store = |error: RecordsError| match error {
+        RecordsError::Conflict { .. } => {
+            Failure::new(FailureKind::Conflict, "somebody else deployed it meanwhile")
+        }
+        error => Failure::new(FailureKind::Host, error.to_string()),
+    };
+    let records = identity.lattice.records().await.map_err(store)?;
+    let known = records.get(&key).await.map_err(store)?;
+    let (text, revision) = known.unwrap_or_default();
+    if text == token {
+        return Ok(Outcome::Done { unchanged: true, detail: None });
+    }
+    // What is there is worth what its signatures are worth.
+    let highest = Signed::<DeploymentRecord>::parse(&text)
+        .and_then(|known| known.verify(&identity.trust(), identity.now()))
+        .map_or(0, |known| known.body.generation);
+    if record.body.generation <= highest {
+        let found = record.body.generation;
+        let text = format!("generation {found} is not newer than {highest}, which is there");
+        return Err(Failure::new(FailureKind::Stale, text));
+    }
+    records.put(&key, token, Some(revision)).await.map_err(store)?;
+    Ok(Outcome::Done { unchanged: false, detail: None })
 }

@@ -7,7 +7,7 @@ use wattle_core::{EntityId, HostKey, Name, app::SignedDeployment, deployment::Ph
 
 use super::{
     Worker,
-    act::{self, Done, Write},
+    act::{self, Done, Look, Write},
     observe,
     requests::Told,
     rollouts::{self, Pending, Verdict},
@@ -200,19 +200,13 @@ impl Worker {
                     self.ask_anew(host);
                 }
             }
-            Done::Asked { host, at, inventory } => {
-                self.asking.remove(&host);
-                match inventory {
-                    Ok(inventory) => {
-                        if let Some(known) = self.view.hosts.get_mut(&host) {
-                            known.inventory = Some((*inventory, at));
-                        }
-                    }
-                    Err(reason) => debug!(%host, reason, "a host does not say what it runs"),
-                }
+            Done::Asked(look) => {
+                self.asking.remove(&look.host);
+                self.see(look);
             }
-            Done::Wrote { application, commands, outcome } => {
+            Done::Wrote { application, commands, outcome, looks } => {
                 self.writing.remove(&application);
+                looks.into_iter().for_each(|look| self.see(look));
                 let said = outcome.as_ref().map(drop).map_err(Clone::clone);
                 match outcome {
                     Ok(stored) => {
@@ -232,7 +226,25 @@ impl Worker {
                     Err(reason) => warn!(%application, reason, "a deployment has not ended yet"),
                 }
             }
-            Done::Retried { application } => debug!(%application, "its links were tried again"),
+            Done::Retried { application, looks } => {
+                debug!(%application, "its links were tried again");
+                looks.into_iter().for_each(|look| self.see(look));
+            }
+        }
+    }
+
+    fn see(&mut self, look: Look) {
+        let Look { host, at, inventory } = look;
+        let known = self.view.hosts.get_mut(&host);
+        match (inventory, known) {
+            (Ok(inventory), Some(known)) => {
+                // Of two that were asked for at once, the later one counts.
+                if known.inventory.as_ref().is_none_or(|(_, seen)| *seen <= at) {
+                    known.inventory = Some((*inventory, at));
+                }
+            }
+            (Ok(_), None) => {}
+            (Err(reason), _) => debug!(%host, reason, "a host does not say what it runs"),
         }
     }
 

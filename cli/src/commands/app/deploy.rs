@@ -210,7 +210,7 @@ async fn upload(session: &Session, artifacts: &[Artifact]) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Signs a deployment and hands it to a host. Gives its generation.
+/// Signs a deployment and hands it to wadm. Gives its generation.
 pub(super) async fn put(
     session: &Session,
     before: Option<&Deployed>,
@@ -220,7 +220,7 @@ pub(super) async fn put(
     let generation = next_generation(known);
     let key = key(session, &deployment.application);
     let record = Record { generation, key, value: Some(deployment) };
-    session.put_signed(record).await?;
+    session.put_deployment(record).await?;
     Ok(generation)
 }
 

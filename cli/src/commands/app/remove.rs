@@ -78,7 +78,7 @@ pub(super) async fn delete(context: &Context, args: DeleteArgs) -> anyhow::Resul
     let deployment =
         Deployment { phase: Phase::Undeployed, end: Some(end.text().to_owned()), ..deployment };
     let record = Record { generation, key: key(&session, application), value: Some(deployment) };
-    session.put_signed(record).await?;
+    session.put_deployment(record).await?;
     wait(context, &session, &args.which, generation, Goal::Gone).await
 }
 

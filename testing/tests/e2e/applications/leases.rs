@@ -2,8 +2,18 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-use wattle_testing::{Guest, Lattice, Process, Turn, eventually};
+use serde_json::{Value, json};
+use wattle_claims::{
+    DeploymentRecord, Draft, Lease, LinkRecord, Record, RecordKey, Rollout, Signed, Timestamp,
+    content_of,
+};
+use wattle_core::{
+    Digest, Link,
+    app::AppRequest,
+    control::{Command, FailureKind, Goal, Outcome, Reconcile, Scale, StartActor},
+    deployment::Deployment,
+};
+use wattle_testing::{Guest, Insider, Lattice, Process, Signing, Turn, eventually, read_host};
 
 use super::Web;
 
@@ -92,6 +102,151 @@ async fn a_wadm_that_stood_still_acts_no_more_until_it_holds_the_lease_again() {
         let status = status.is_ok().then(|| status.json())?;
         let front = status["components"].as_array()?.iter().find(|it| it["id"] == "shop/front")?;
         (front["hosts"].as_array()?.len() == 2 && status["state"] == "settled").then_some(())
+    })
+    .await;
+}
+
+/// What is deployed, as its user signed it.
+async fn deployed(lattice: &Lattice, insider: &Insider, application: &str) -> (String, Deployment) {
+    let request = AppRequest::Get { application: application.parse().expect("a name") };
+    let verb = request.verb();
+    let draft = Draft {
+        subject: verb.to_string(),
+        audience: insider.audience.clone(),
+        not_before: None,
+        expires: None,
+        body: request,
+    };
+    let signed = draft.sign(lattice.chain().user.issuer(), Timestamp::now()).expect("it may sign");
+    let answer = insider.mesh.ask_wadm(&verb, signed.text(), TAKEOVER).await.expect("an answer");
+    let answer = Signed::<wattle_core::control::Answer>::parse(&answer).expect("a token");
+    match answer.peek().expect("an answer").body.outcome {
+        Ok(Outcome::Deployment(signed)) => {
+            let record = Signed::<DeploymentRecord>::parse(&signed.token).expect("a token");
+            let deployment = record.peek().expect("a record").body.value;
+            (signed.token, deployment.expect("it has not ended"))
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hostile_wadm_starts_links_and_scales_nothing_that_no_deployment_says() {
+    let lattice = Lattice::start().await;
+    let web = Web::new(&lattice, "shop", Guest::Hello);
+    lattice.wattle(&["app", "deploy", &web.write("v1")]).await.ok();
+    let insider = lattice.insider().await;
+    let (deployment, said) = deployed(&lattice, &insider, "shop").await;
+    let version = said.version().expect("a version").clone();
+    let front = version.components.iter().find(|it| it.id.as_str() == "shop/front");
+    let front = front.expect("it is there").clone();
+    let program = content_of(&front.program);
+
+    // Somebody has the key of the very host whose wadm holds the lease.
+    let wadm: Signing = read_host(&lattice.project());
+    let account = lattice.chain().account.key.public_key().expect("an account's key");
+    let records = insider.mesh.records().await.expect("the store");
+    let (lease, revision) =
+        records.get(&Lease::key(&account)).await.expect("the store").expect("there is a lease");
+    let lease = Signed::<Lease>::parse(&lease).expect("a token").peek().expect("a lease").body;
+    let term = lease.term_at(revision);
+
+    let ask = |term: u64, id: &str, goal: Goal| {
+        let (deployment, id) = (deployment.clone(), id.parse().expect("an id"));
+        insider.tell(&wadm, Command::Reconcile(Reconcile { term, deployment, id, goal }))
+    };
+    let run = |program: Digest, instances: u16| Goal::Run {
+        program,
+        instances: instances.try_into().expect("some"),
+    };
+    let kind = |answer: Option<Result<Outcome, wattle_core::control::Failure>>| match answer {
+        Some(Err(failure)) => failure.kind,
+        other => panic!("{other:?}"),
+    };
+    // What the deployment says, it may do.
+    let scaled = ask(term, "shop/front", run(program, 2)).await;
+    assert!(matches!(scaled, Some(Ok(_))), "{scaled:?}");
+    for (what, term, id, goal, expected) in [
+        ("an older term", term - 1, "shop/front", run(program, 2), FailureKind::Stale),
+        ("a term to come", term + 1, "shop/front", run(program, 2), FailureKind::Stale),
+        ("more than is declared", term, "shop/front", run(program, 4), FailureKind::Denied),
+        (
+            "another program",
+            term,
+            "shop/front",
+            run(Digest::from_bytes([7; 32]), 1),
+            FailureKind::Denied,
+        ),
+        ("under another id", term, "shop/other", run(program, 1), FailureKind::Denied),
+        ("another application's", term, "bank/front", run(program, 1), FailureKind::Denied),
+        ("to stop another's", term, "bank/front", Goal::Stop, FailureKind::Denied),
+    ] {
+        assert_eq!(kind(ask(term, id, goal).await), expected, "{what}");
+    }
+    // A user's commands are not wadm's.
+    let start = StartActor {
+        id: "mine".parse().expect("an id"),
+        artifact: front.program.artifact,
+        scale: Scale::UpTo(1.try_into().expect("one")),
+        config: vec![],
+        limits: front.program.limits,
+        values: Default::default(),
+        program: None,
+    };
+    for command in [
+        Command::StartActor(start),
+        Command::StopActor { id: "shop/front".parse().expect("an id") },
+        Command::StopHost { grace_ms: 0 },
+        Command::GetLogs(Default::default()),
+    ] {
+        assert_eq!(
+            kind(insider.tell(&wadm, command.clone()).await),
+            FailureKind::Denied,
+            "{command:?}"
+        );
+    }
+
+    // It signs no link and no deployment, and a rollout links nothing that the deployment does not have.
+    let mut stolen: Link = version.links[0].clone();
+    stolen.source.id = "shop/other".parse().expect("an id");
+    let key = RecordKey::Link { account: account.clone(), key: stolen.key() };
+    let record: LinkRecord =
+        Record { generation: u64::MAX, key: key.clone(), value: Some(stolen.clone()) };
+    let draft = Draft {
+        subject: key.to_string(),
+        audience: insider.audience.clone(),
+        not_before: None,
+        expires: None,
+        body: record,
+    };
+    assert!(draft.sign(wadm.issuer(), Timestamp::now()).is_err(), "a host signs no link");
+    let links = lattice.ask(&["get", "links"]).await;
+    let key =
+        RecordKey::Rollout { account: account.clone(), application: said.application.clone() };
+    let rollout = Rollout {
+        term,
+        generation: u64::MAX,
+        version: version.name.clone(),
+        healthy: true,
+        links: [content_of(&stolen), content_of(&version.links[0])].into(),
+        given_up: None,
+    };
+    let token = insider.record(&wadm, key, (term << 20) + 1_000, Some(rollout));
+    let told = insider.tell(&wadm, Command::PutRecord { token }).await;
+    assert!(matches!(told, Some(Ok(_))), "{told:?}");
+    let linked = lattice.ask(&["get", "links"]).await;
+    let keys = |links: &Value| -> Vec<Value> {
+        links.as_array().expect("links").iter().map(|it| it["link"].clone()).collect()
+    };
+    assert_eq!(keys(&linked), keys(&links));
+    assert_eq!(web.site.get("/").await.status, 200);
+
+    // What was signed once does not outlive what was signed since.
+    lattice.wattle(&["app", "undeploy", "shop"]).await;
+    let again = ask(term, "shop/front", run(program, 1)).await;
+    assert_eq!(kind(again), FailureKind::Stale);
+    eventually("nothing runs", TAKEOVER, async || {
+        (lattice.inventory().await["actors"] == json!([])).then_some(())
     })
     .await;
 }
