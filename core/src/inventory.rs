@@ -9,7 +9,7 @@ use crate::{
     control::Scale,
     entity::{EntityId, Identity},
     interface::Interface,
-    key::HostKey,
+    key::{AccountKey, HostKey},
     link::{Link, LinkKey},
     name::{LatticeName, Name},
 };
@@ -60,6 +60,8 @@ pub struct Inventory {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct FailedLink {
+    /// Whose deployment it is of.
+    pub account: AccountKey,
     /// The link.
     pub link: LinkKey,
     /// Why: something of the chain of authority is missing, or a provider could not do what it asks.

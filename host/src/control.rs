@@ -19,7 +19,10 @@ use wattle_claims::{
 };
 use wattle_core::{
     AccountKey, HostKey, LatticeName, Name,
-    control::{Answer, CONTROL_TOKEN_LEN_MAX, Command, Failure, FailureKind, Outcome},
+    control::{
+        Answer, CONTROL_TOKEN_LEN_MAX, Command, Failure, FailureKind, Outcome, StartActor,
+        StartProvider,
+    },
     link::{ConfigValue, Settings},
 };
 use wattle_lattice::Lattice;
@@ -161,6 +164,12 @@ impl Control {
         allowed(command, right)?;
         log(command, right);
         match &command.body {
+            Command::StartActor(StartActor { values, program, .. })
+            | Command::StartProvider(StartProvider { values, program, .. })
+                if !values.is_empty() || program.is_some() =>
+            {
+                Err(undeclared())
+            }
             Command::StartActor(start) => self.start_actor(start, false).await,
             Command::StopActor { id } => self.stop_actor(id).await,
             Command::ScaleActor { id, scale } => self.scale_actor(id, *scale),
@@ -207,6 +216,12 @@ fn allowed(command: &Verified<Command>, right: Right) -> Result<(), Failure> {
     }
     let text = format!("user {} ({}) lacks the right {right:?}", user.name, command.issuer);
     denied(text)
+}
+
+/// Settings in the command itself are a deployment's, whose user may grant them; a user's own are in records.
+fn undeclared() -> Failure {
+    let text = "only a deployment starts with settings of its own, and says which program it is";
+    Failure::new(FailureKind::Denied, text).with_next("wattle config put NAME KEY=VALUE")
 }
 
 /// What changes something is told at once; what only looks would fill the log that it looks at.

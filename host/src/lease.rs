@@ -42,7 +42,8 @@ impl Leases {
         let (holder, term) = (lease.body.holder.clone(), lease.body.term_at(revision));
         let mut held = self.0.lock();
         let is_known = held.get(account);
-        if is_known.is_some_and(|known| known.revision >= revision)
+        // An old one that somebody puts there again is none: terms only grow, as long as the store is the same.
+        if is_known.is_some_and(|known| known.revision >= revision || known.term > term)
             || (is_known.is_none() && held.len() >= ACCOUNTS_MAX)
         {
             return Ok(());

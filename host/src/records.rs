@@ -52,14 +52,6 @@ pub(crate) enum Admitted {
     Known(RecordKey),
 }
 
-impl Admitted {
-    pub(crate) fn key(&self) -> &RecordKey {
-        match self {
-            Self::New(key) | Self::Known(key) => key,
-        }
-    }
-}
-
 /// Why a record is not taken.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RecordError {

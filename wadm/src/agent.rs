@@ -170,6 +170,8 @@ struct Worker {
     writing: BTreeSet<Name>,
     /// How many hosts were lost when we looked the last time.
     lost: usize,
+    /// When something of an application could not be written down.
+    failed: BTreeMap<Name, Instant>,
     /// Hosts that are being asked.
     asking: BTreeSet<HostKey>,
     /// When hosts were last told again of links that do not hold.
@@ -199,6 +201,7 @@ impl Worker {
             pending: BTreeMap::new(),
             writing: BTreeSet::new(),
             lost: 0,
+            failed: BTreeMap::new(),
             asking: BTreeSet::new(),
             retried: BTreeMap::new(),
             tasks: JoinSet::new(),
@@ -226,6 +229,7 @@ impl Worker {
                         self.view.forgive_silence();
                         self.steady = Instant::now() + LISTEN;
                     }
+                    self.view.forget_long_lost();
                     // Silence is no news that would come by itself.
                     let lost = self.view.hosts.values().filter(|host| host.is_lost()).count();
                     self.is_due |= std::mem::replace(&mut self.lost, lost) != lost;
@@ -233,7 +237,12 @@ impl Worker {
                 Some(news) = news.recv() => self.hear(news),
                 Some(done) = self.tasks.join_next() => match done {
                     Ok(done) => self.take_in(done),
-                    Err(error) => warn!(%error, "a task of wadm's failed"),
+                    Err(error) => {
+                        // Which one it was, it cannot say any more.
+                        warn!(%error, "a task of wadm's failed");
+                        self.writing.clear();
+                        self.asking.clear();
+                    }
                 },
                 _ = stop.wait_for(|stop| *stop) => return,
             }
@@ -283,7 +292,8 @@ impl Worker {
         self.pending.clear();
         self.term = term;
         self.is_due = true;
-        self.requests = term.is_some().then(|| requests::serve(&self.identity, &self.told));
+        // Asked it is once it knows something: after its first round.
+        self.requests = None;
         match term {
             Some(term) => info!(term, host = %self.identity.host, "wadm acts"),
             None => info!("wadm waits for the lease"),

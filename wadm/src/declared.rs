@@ -56,6 +56,13 @@ impl Declared {
         deployment.and_then(Deployment::before).is_some() && !is_judged
     }
 
+    /// Whether the version that is asked for has been begun.
+    pub fn is_begun(&self, rollout: Option<&Rollout>) -> bool {
+        let asked = self.deployment.as_ref().and_then(Deployment::version);
+        let own = rollout.filter(|rollout| rollout.generation == self.generation);
+        own.zip(asked).is_some_and(|(rollout, asked)| rollout.version == asked.name)
+    }
+
     /// A link of any of its versions, by content.
     pub(crate) fn link(&self, content: &Digest) -> Option<(&LinkKey, &Link)> {
         let links = self.versions.iter().flat_map(|(_, application)| &application.links);

@@ -276,6 +276,7 @@ impl<'a> Room<'a> {
                 current: running.map_or(0, |running| running.instances),
                 load,
                 is_cached: host.cached.contains(&component.artifact),
+                is_lost: host.state == HostState::Lost,
             };
             (key, candidate)
         };

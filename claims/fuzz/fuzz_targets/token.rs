@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wattle_claims::{LinkRecord, RevokedSet, Signed, Timestamp, Trust, peek_kind};
+use wattle_claims::{DeploymentRecord, LinkRecord, RevokedSet, Signed, Timestamp, Trust, peek_kind};
 use wattle_core::control::Command;
 
 fuzz_target!(|text: &str| {
@@ -15,6 +15,10 @@ fuzz_target!(|text: &str| {
     };
     if let Ok(signed) = Signed::<Command>::parse(text) {
         let _ = signed.peek_chain();
+        assert!(signed.verify(&trust, Timestamp::from_secs(0)).is_err());
+    }
+    if let Ok(signed) = Signed::<DeploymentRecord>::parse(text) {
+        let _ = signed.peek();
         assert!(signed.verify(&trust, Timestamp::from_secs(0)).is_err());
     }
     if let Ok(signed) = Signed::<LinkRecord>::parse(text) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use wattle_core::{
-    AccountKey, Digest, HostKey, Name, codec,
+    AccountKey, Digest, HostKey, codec,
     deployment::{Deployment, VersionName},
 };
 
@@ -85,9 +85,15 @@ impl RecordValue for Deployment {
     const KIND: TokenKind = TokenKind::Deployment;
 
     fn belongs(value: Option<&Self>, key: &RecordKey) -> bool {
-        let fits = |value: &Self, name: &Name| value.application == *name && value.check().is_ok();
-        matches!(key, RecordKey::Deployment { application, .. }
-            if value.is_none_or(|value| fits(value, application)))
+        let RecordKey::Deployment { account, application } = key else { return false };
+        value.is_none_or(|value| {
+            let components = value.versions.iter().flat_map(|version| &version.components);
+            let mut programs = components.map(|component| &component.program);
+            // What another account signed could be started under this one's name, and stopped under none.
+            value.application == *application
+                && value.check().is_ok()
+                && programs.all(|program| program.identity.account == *account)
+        })
     }
 }
 

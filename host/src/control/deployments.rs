@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tracing::warn;
 use wattle_claims::{
-    DeploymentRecord, Lease, RecordKey, TokenKind, Verified, content_of, peek_kind,
+    DeploymentRecord, Lease, RecordKey, Signed, TokenKind, Verified, content_of, peek_kind,
 };
 use wattle_core::{
     AccountKey, Digest, EntityId, Link, Name,
@@ -30,9 +30,14 @@ impl Control {
         let application = self.learn(account, asked)?;
         match asked.goal {
             Goal::Run { program, instances } => {
-                let component = self.component(account, &application, &asked.id, program)?;
-                self.check_bounds(&component, instances.get())?;
-                self.run(&component, program, Scale::UpTo(instances)).await
+                let declared = self.declared(account, &application, &asked.id, program)?;
+                // Two versions may run the same program, here or there, and more or less of it.
+                let mut bounds = declared.iter().map(|it| self.check_bounds(it, instances.get()));
+                let (first, others) = (bounds.next(), bounds.any(|other| other.is_ok()));
+                if let Some(Err(denied)) = first.filter(|_| !others) {
+                    return Err(denied);
+                }
+                self.run(&declared[0], program, Scale::UpTo(instances)).await
             }
             Goal::Stop => self.stop_declared(account, &asked.id).await,
         }
@@ -93,9 +98,15 @@ impl Control {
         if peek_kind(&asked.deployment).ok() != Some(TokenKind::Deployment) {
             return Err(claims("the command brings no deployment"));
         }
-        let admitted =
+        let peeked = Signed::<DeploymentRecord>::parse(&asked.deployment)
+            .and_then(|record| record.peek())
+            .map_err(|error| claims(&error.to_string()))?;
+        let key = peeked.body.key;
+        // What is kept here was verified when it came. What its user may no longer grant may still be stopped.
+        if self.registry.record_text(&key.to_string()).as_deref() != Some(&asked.deployment) {
             self.registry.put_record(&asked.deployment).map_err(|error| refusal(&error))?;
-        let RecordKey::Deployment { account: owner, application } = admitted.key() else {
+        }
+        let RecordKey::Deployment { account: owner, application } = &key else {
             return Err(claims("the command brings no deployment"));
         };
         if owner != account {
@@ -109,14 +120,14 @@ impl Control {
         Ok(application.clone())
     }
 
-    /// The component that the deployment says may run.
-    fn component(
+    /// The components that the deployment says may run as this: at least one, each of a version.
+    fn declared(
         &self,
         account: &AccountKey,
         application: &Name,
         id: &EntityId,
         program: Digest,
-    ) -> Result<Component, Failure> {
+    ) -> Result<Vec<Component>, Failure> {
         let denied = |text: String| Failure::new(FailureKind::Denied, text);
         let (trust, now) = (self.registry.trust(), self.registry.now());
         self.registry.look(|view| {
@@ -137,18 +148,14 @@ impl Control {
                 return Err(denied(format!("{application} is undeployed, and nobody uses it")));
             }
             let components = deployment.versions.iter().flat_map(|version| &version.components);
-            let mut meant = components.filter(|component| {
-                component.id == *id && content_of(&component.program) == program
-            });
-            let first = meant.next().cloned().ok_or_else(|| {
-                denied(format!("the deployment of {application} has no {program} as {id}"))
-            })?;
-            // Two versions may run the same program, and more or less of it.
-            let most = |most: Component, other: &Component| {
-                let is_more = other.scaler.instances() > most.scaler.instances();
-                if is_more { other.clone() } else { most }
-            };
-            Ok(meant.fold(first, most))
+            let is_meant = |it: &&Component| it.id == *id && content_of(&it.program) == program;
+            let meant: Vec<Component> = components.filter(is_meant).cloned().collect();
+            match meant.is_empty() {
+                false => Ok(meant),
+                true => {
+                    Err(denied(format!("the deployment of {application} has no {program} as {id}")))
+                }
+            }
         })
     }
 
@@ -249,7 +256,8 @@ impl Control {
         let failed =
             links.into_iter().filter_map(|(key, link)| match self.link_state(&key, &link) {
                 LinkState::Denied { reason } | LinkState::Failed { reason } => {
-                    Some(FailedLink { link: link.key(), reason })
+                    let RecordKey::Link { account, .. } = key else { return None };
+                    Some(FailedLink { account, link: link.key(), reason })
                 }
                 LinkState::Active { .. } | LinkState::Waiting { .. } => None,
             });

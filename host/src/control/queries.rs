@@ -17,6 +17,8 @@ const CACHED_MAX: usize = 500;
 
 impl Control {
     pub(super) fn inventory(&self) -> Outcome {
+        // First: what changes meanwhile is said by the next beat's number.
+        let running = self.running_number();
         let (trust, now) = (self.registry.trust(), self.registry.now());
         let (actors, providers) = self.registry.look(|view: &View<'_>| {
             let actors = view.actors.values().map(|running| {
@@ -41,7 +43,7 @@ impl Control {
             failed_links: self.failed_links(),
             room: self.runtime.room,
             cached: self.artifacts.digests(CACHED_MAX),
-            running: self.running_number(),
+            running,
         }))
     }
 

@@ -65,17 +65,30 @@ pub(crate) fn deployment<'a>(
     }
 }
 
-/// Whether an application that is deployed uses something of this one.
+/// Whether an application that is deployed uses something of this one, itself or over others that it uses.
 pub(crate) fn is_used(records: &RecordBook, account: &AccountKey, application: &Name) -> bool {
-    let uses = |deployment: &Deployment| {
-        let mut used = deployment.versions.iter().flat_map(|version| &version.uses);
-        used.any(|id| id.application() == Some(application.as_str()))
-    };
-    records.iter().any(|(_, entry)| match &entry.record {
-        Kept::Deployment(record, _) if record.account() == account => {
-            let value = record.body.value.as_ref();
-            value.is_some_and(|value| value.phase == Phase::Deployed && uses(value))
+    let deployments: Vec<&Deployment> = records
+        .iter()
+        .filter_map(|(_, entry)| match &entry.record {
+            Kept::Deployment(record, _) if record.account() == account => {
+                record.body.value.as_ref()
+            }
+            _ => None,
+        })
+        .collect();
+    let mut kept: BTreeSet<&str> = BTreeSet::new();
+    loop {
+        let keeps = |it: &&&Deployment| {
+            it.phase == Phase::Deployed || kept.contains(it.application.as_str())
+        };
+        let versions = deployments.iter().filter(keeps).flat_map(|it| &it.versions);
+        let used: BTreeSet<&str> = versions
+            .flat_map(|version| &version.uses)
+            .filter_map(wattle_core::EntityId::application)
+            .collect();
+        if used.is_subset(&kept) {
+            return kept.contains(application.as_str());
         }
-        _ => false,
-    })
+        kept.extend(used);
+    }
 }

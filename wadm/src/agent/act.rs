@@ -97,7 +97,8 @@ pub(super) struct Write {
     /// None where the deployment has ended.
     pub(super) rollout: Option<Rollout>,
     pub(super) generation: u64,
-    /// The store's revision of it; 0 where there is none.
+    /// What stood there the last time, and the store's revision of it; 0 where there was nothing.
+    pub(super) known: String,
     pub(super) revision: u64,
     /// Whose providers and actors its links concern.
     pub(super) hosts: Vec<HostKey>,
@@ -105,15 +106,25 @@ pub(super) struct Write {
 
 /// Writes a rollout down and tells the hosts that it concerns, so that its links hold when this is done.
 pub(super) async fn write(identity: Identity, write: Write) -> Done {
-    let Write { application, commands, rollout, generation, revision, hosts } = write;
+    let Write { application, commands, rollout, generation, known, revision, hosts } = write;
     let key =
         RecordKey::Rollout { account: identity.account.clone(), application: application.clone() };
     let body = Record { generation, key: key.clone(), value: rollout.clone() };
     let put = async {
         let text = identity.sign(key.to_string(), body).map_err(|error| error.to_string())?;
         let put = async {
-            let records = identity.lattice.records().await?;
-            records.put(&key.to_string(), &text, Some(revision)).await
+            let (records, key) = (identity.lattice.records().await?, key.to_string());
+            match records.put(&key, &text, Some(revision)).await {
+                Err(conflict @ RecordsError::Conflict { .. }) => {
+                    // A store that was emptied has other revisions, and what hosts put back, or nothing.
+                    let (found, revision) = records.get(&key).await?.unwrap_or_default();
+                    match found.is_empty() || found == known {
+                        true => records.put(&key, &text, Some(revision)).await,
+                        false => Err(conflict),
+                    }
+                }
+                put => put,
+            }
         };
         let revision = put.await.map_err(|error: RecordsError| error.to_string())?;
         Ok(Box::new(StoredRollout { generation, revision, rollout, text }))

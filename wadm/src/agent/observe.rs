@@ -6,7 +6,7 @@ use std::{
 };
 
 use wattle_core::{
-    Digest, EntityId, HostKey,
+    AccountKey, Digest, EntityId, HostKey,
     control::Scale,
     deployment::Kind,
     inventory::{Inventory, ProviderState},
@@ -20,14 +20,14 @@ use crate::{
 };
 
 /// What is there now, with times counted in milliseconds since `start`.
-pub(super) fn snapshot(view: &View, start: Instant) -> Snapshot {
+pub(super) fn snapshot(view: &View, account: &AccountKey, start: Instant) -> Snapshot {
     let ms = |at: Instant| u64::try_from(at.duration_since(start).as_millis()).unwrap_or(u64::MAX);
     let programs = programs(view);
     let mut snapshot = Snapshot { links_at_ms: ms(Instant::now()), ..Snapshot::default() };
     for (key, host) in &view.hosts {
         let (Some((inventory, _)), Some(seen)) = (&host.inventory, host.seen()) else { continue };
         snapshot.hosts_at_ms.insert(key.clone(), ms(seen));
-        snapshot.observed.hosts.insert(key.clone(), observed(host, inventory, &programs));
+        snapshot.observed.hosts.insert(key.clone(), observed(host, inventory, account, &programs));
     }
     snapshot.observed = Observed { links: put_links(view.applications()), ..snapshot.observed };
     snapshot
@@ -49,6 +49,7 @@ fn programs(view: &View) -> BTreeMap<Digest, BTreeSet<Artifact>> {
 fn observed(
     host: &HostView,
     inventory: &Inventory,
+    account: &AccountKey,
     programs: &BTreeMap<Digest, BTreeSet<Artifact>>,
 ) -> Host {
     let state = match (host.is_lost(), host.beat.draining) {
@@ -63,13 +64,15 @@ fn observed(
         state,
         room: inventory.room,
         cached: cached.flatten().cloned().collect(),
-        running: running(inventory),
+        running: running(inventory, account),
         refused: BTreeMap::new(),
     }
 }
 
-fn running(inventory: &Inventory) -> BTreeMap<EntityId, Running> {
-    let actors = inventory.actors.iter().map(|actor| {
+/// What it runs of our account's: what others call the same is theirs.
+fn running(inventory: &Inventory, account: &AccountKey) -> BTreeMap<EntityId, Running> {
+    let actors = inventory.actors.iter().filter(|actor| actor.identity.account == *account);
+    let actors = actors.map(|actor| {
         let instances = match actor.scale {
             Scale::Stopped => 0,
             Scale::UpTo(calls) => u32::from(calls.get()),
@@ -78,7 +81,9 @@ fn running(inventory: &Inventory) -> BTreeMap<EntityId, Running> {
         let artifact = Artifact::Digest(actor.program.unwrap_or(actor.artifact));
         (actor.id.clone(), Running { kind: Kind::Actor, artifact, instances, ready })
     });
-    let providers = inventory.providers.iter().map(|provider| {
+    let providers = inventory.providers.iter();
+    let providers = providers.filter(|provider| provider.identity.account == *account);
+    let providers = providers.map(|provider| {
         let ready = u32::from(matches!(provider.state, ProviderState::Ready { .. }));
         let artifact = Artifact::Digest(provider.program.unwrap_or(provider.artifact));
         (provider.id.clone(), Running { kind: Kind::Provider, artifact, instances: 1, ready })
@@ -87,15 +92,16 @@ fn running(inventory: &Inventory) -> BTreeMap<EntityId, Running> {
 }
 
 /// Links that a deployment declares and that do not hold, as hosts say: each with one reason.
-pub(super) fn failed_links(view: &View) -> BTreeMap<wattle_core::link::LinkKey, String> {
+pub(super) fn failed_links(
+    view: &View,
+    account: &AccountKey,
+) -> BTreeMap<wattle_core::link::LinkKey, String> {
     let hosts = view.hosts.values().filter(|host| !host.is_lost());
     let inventories = hosts.filter_map(|host| host.inventory.as_ref());
     let failed = inventories.flat_map(|(inventory, _)| {
         let name = inventory.name.clone();
-        inventory
-            .failed_links
-            .iter()
-            .map(move |it| (it.link.clone(), format!("on {name}: {}", it.reason)))
+        let own = inventory.failed_links.iter().filter(|failed| failed.account == *account);
+        own.map(move |it| (it.link.clone(), format!("on {name}: {}", it.reason)))
     });
     failed.collect()
 }

@@ -23,7 +23,8 @@ const CHANGES_OF_TERM: u32 = 20;
 pub(super) struct Pending {
     /// Commands of the planner about its links, with the time of their round.
     pub(super) commands: Vec<(Command, u64)>,
-    pub(super) verdict: Option<Verdict>,
+    /// Of the deployment of this generation.
+    pub(super) verdict: Option<(u64, Verdict)>,
 }
 
 /// What became of the version that was asked for.
@@ -126,7 +127,9 @@ fn rollout(term: u64, declared: &Declared, known: Option<&Rollout>, pending: &Pe
         given_up: None,
     });
     next.term = term;
-    match &pending.verdict {
+    // One on another deployment, which came in between, says nothing of this one.
+    let verdict = pending.verdict.as_ref().filter(|(of, _)| *of == generation);
+    match verdict.map(|(_, verdict)| verdict) {
         Some(Verdict::Healthy) => next.healthy = true,
         Some(Verdict::GivenUp(reason)) => {
             let asked = declared.deployment.as_ref().and_then(Deployment::version);
@@ -147,3 +150,6 @@ fn rollout(term: u64, declared: &Declared, known: Option<&Rollout>, pending: &Pe
     }
     next
 }
+
+#[cfg(test)]
+mod tests;

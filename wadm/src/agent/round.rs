@@ -9,15 +9,17 @@ use super::{
     Worker,
     act::{self, Done, Look, Write},
     observe,
-    requests::Told,
+    requests::{self, Told},
     rollouts::{self, Pending, Verdict},
     status::{self, Seen},
 };
 use crate::{
     declared::{Declared, desired},
-    plan::{Command, Observed, plan},
+    plan::{Command, HostState, Observed, Plan, Status, plan},
 };
 
+/// Between two tries to write down what could not be.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
 /// Between two times that hosts are told again of links that do not hold.
 const RETRY_LINKS_EVERY: Duration = Duration::from_secs(5);
 
@@ -26,14 +28,14 @@ impl Worker {
         let Some(term) = self.term else { return };
         (self.last_round, self.is_due) = (Some(Instant::now()), false);
         let now_ms = self.now_ms();
-        let snapshot = observe::snapshot(&self.view, self.start);
+        let snapshot = observe::snapshot(&self.view, &self.identity.account, self.start);
         self.hold_what_has_no_place(&snapshot.observed);
         let desired = desired(self.view.applications());
         let round = self.reconciler.round(now_ms, &desired, &snapshot);
         for command in &round.commands {
             self.send(term, command.clone(), now_ms);
         }
-        let failed_links = observe::failed_links(&self.view);
+        let failed_links = observe::failed_links(&self.view, &self.identity.account);
         let seen = Seen {
             view: &self.view,
             observed: &snapshot.observed,
@@ -49,7 +51,8 @@ impl Worker {
                 if let Verdict::GivenUp(reason) = &verdict {
                     warn!(application = %name, reason, "a version is given up");
                 }
-                self.pending.entry(name.clone()).or_default().verdict = Some(verdict);
+                let pending = self.pending.entry(name.clone()).or_default();
+                pending.verdict = Some((declared.generation, verdict));
             }
             if !status.failed_links.is_empty() {
                 failing.push(name.clone());
@@ -69,29 +72,41 @@ impl Worker {
             (name.clone(), signed)
         });
         *self.told.lock() = Told { statuses, deployments: deployments.collect() };
+        if self.requests.is_none() {
+            self.requests = Some(requests::serve(&self.identity, &self.told));
+        }
         self.write(term);
         ended.into_iter().for_each(|name| self.end(name));
         failing.into_iter().for_each(|name| self.retry_links(name));
     }
 
-    /// A version that has no place as things are does not begin: to make room for what cannot come would only stop what runs. What
-    /// hosts could not do a moment ago is no matter here: it is tried again.
+    /// A version that has less of a place than the one before does not begin: to make room for what cannot come would only stop what
+    /// runs. What hosts could not do a moment ago is no matter here: it is tried again. One that has begun goes on.
     fn hold_what_has_no_place(&mut self, observed: &Observed) {
         for declared in self.view.deployments.values_mut() {
             declared.held.clear();
         }
-        let on_trial = self.view.applications().filter(|(_, it, rollout)| it.is_on_trial(*rollout));
-        let on_trial: Vec<Name> = on_trial.map(|(name, ..)| name.clone()).collect();
-        if on_trial.is_empty() {
+        let to_begin = self
+            .view
+            .applications()
+            .filter(|(_, it, rollout)| it.is_on_trial(*rollout) && !it.is_begun(*rollout));
+        let to_begin: Vec<Name> = to_begin.map(|(name, ..)| name.clone()).collect();
+        if to_begin.is_empty() {
             return;
         }
-        let status = plan(&desired(self.view.applications()), observed).status;
-        for name in on_trial {
-            let of_it = status.iter().filter(|(id, _)| id.application() == Some(name.as_str()));
-            let held = of_it.flat_map(|(id, status)| status::no_place(id, status, observed));
-            let held = held.collect();
-            if let Some(declared) = self.view.deployments.get_mut(&name) {
-                declared.held = held;
+        let asked = plan(&desired(self.view.applications()), observed);
+        self.hold(&to_begin, |name| no_place(&asked, name, observed));
+        let before = plan(&desired(self.view.applications()), observed);
+        self.hold(&to_begin, |name| match missing(&asked, name) > missing(&before, name) {
+            true => no_place(&asked, name, observed),
+            false => Vec::new(),
+        });
+    }
+
+    fn hold(&mut self, names: &[Name], why: impl Fn(&Name) -> Vec<String>) {
+        for name in names {
+            if let Some(declared) = self.view.deployments.get_mut(name) {
+                declared.held = why(name);
             }
         }
     }
@@ -116,7 +131,8 @@ impl Worker {
     fn write(&mut self, term: u64) {
         let names: Vec<Name> = self.view.deployments.keys().cloned().collect();
         for name in names {
-            if self.writing.contains(&name) {
+            let failed = self.failed.get(&name);
+            if self.writing.contains(&name) || failed.is_some_and(|at| at.elapsed() < RETRY_EVERY) {
                 continue;
             }
             let pending = self.pending.remove(&name).unwrap_or_default();
@@ -132,6 +148,7 @@ impl Worker {
                 commands: pending.commands,
                 rollout,
                 generation,
+                known: stored.map_or_else(String::new, |stored| stored.text.clone()),
                 revision: stored.map_or(0, |stored| stored.revision),
                 hosts: self.hosts_of(declared),
             };
@@ -164,7 +181,10 @@ impl Worker {
     fn end(&mut self, name: Name) {
         let declared = &self.view.deployments[&name];
         let end = declared.deployment.as_ref().and_then(|deployment| deployment.end.clone());
-        let (Some(end), false) = (end, self.writing.contains(&name)) else { return };
+        let failed = self.failed.get(&name);
+        let waits = self.writing.contains(&name)
+            || failed.is_some_and(|at| at.elapsed() < RETRY_LINKS_EVERY);
+        let (Some(end), false) = (end, waits) else { return };
         let (identity, known) = (self.identity.clone(), declared.text.clone());
         self.writing.insert(name.clone());
         self.tasks.spawn(act::end(identity, name, known, end));
@@ -215,12 +235,17 @@ impl Worker {
                             self.view.rollouts.insert(application, *stored);
                         }
                     }
-                    Err(reason) => warn!(%application, reason, "a rollout is not written down"),
+                    Err(reason) => {
+                        warn!(%application, reason, "a rollout is not written down");
+                        self.failed.insert(application, Instant::now());
+                    }
                 }
                 self.answer(Pending { commands, verdict: None }, &said);
             }
             Done::Ended { application, outcome } => {
                 self.writing.remove(&application);
+                // Until the store says so, it is tried again, seldom.
+                self.failed.insert(application.clone(), Instant::now());
                 match outcome {
                     Ok(()) => info!(%application, "a deployment has ended"),
                     Err(reason) => warn!(%application, reason, "a deployment has not ended yet"),
@@ -256,6 +281,21 @@ impl Worker {
     }
 }
 
+/// Instances of an application that have no place.
+fn missing(plan: &Plan, name: &Name) -> u32 {
+    let shares = of(plan, name).flat_map(|(_, status)| &status.placement.shares);
+    shares.map(|it| it.wanted.saturating_sub(it.placed + it.elsewhere)).sum()
+}
+
+/// The same, a line for each share.
+fn no_place(plan: &Plan, name: &Name, observed: &Observed) -> Vec<String> {
+    of(plan, name).flat_map(|(id, status)| status::no_place(id, status, observed)).collect()
+}
+
+fn of<'a>(plan: &'a Plan, name: &'a Name) -> impl Iterator<Item = (&'a EntityId, &'a Status)> {
+    plan.status.iter().filter(|(id, _)| id.application() == Some(name.as_str()))
+}
+
 fn application_of(id: &EntityId) -> Option<Name> {
     id.application()?.parse().ok()
 }
@@ -270,7 +310,8 @@ fn may_end(
     let is_to_end = declared.deployment.as_ref().is_some_and(|deployment| {
         deployment.phase == Phase::Undeployed && deployment.end.is_some()
     });
-    let mut hosts = observed.hosts.values();
+    // A host that is lost is told to stop it when it is back.
+    let mut hosts = observed.hosts.values().filter(|host| host.state != HostState::Lost);
     let runs = |id: &EntityId| id.application() == Some(name.as_str());
     is_to_end
         && !unsettled.contains(name)

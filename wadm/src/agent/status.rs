@@ -66,16 +66,23 @@ impl Seen<'_> {
         Some(status)
     }
 
+    /// Deployed applications that use something of this one, themselves or over others that go on for them.
     fn used_by(&self, name: &Name) -> BTreeSet<Name> {
-        let users = self.view.applications().filter(|(user, declared, rollout)| {
-            let is_deployed = declared
-                .deployment
-                .as_ref()
-                .is_some_and(|deployment| deployment.phase == Phase::Deployed);
-            let mut uses = declared.target(*rollout).into_iter().flat_map(|it| &it.uses);
-            *user != name && is_deployed && uses.any(|id| id.application() == Some(name.as_str()))
-        });
-        users.map(|(user, ..)| user.clone()).collect()
+        let (mut users, mut seen, mut of) = (BTreeSet::new(), BTreeSet::new(), vec![name]);
+        while let Some(used) = of.pop() {
+            for (user, declared, rollout) in self.view.applications() {
+                let mut uses = declared.target(rollout).into_iter().flat_map(|it| &it.uses);
+                let is_user = uses.any(|id| id.application() == Some(used.as_str()));
+                if !is_user || user == name || !seen.insert(user) {
+                    continue;
+                }
+                match declared.deployment.as_ref().map(|deployment| deployment.phase) {
+                    Some(Phase::Deployed) => drop(users.insert(user.clone())),
+                    _ => of.push(user),
+                }
+            }
+        }
+        users
     }
 
     fn failed_links(&self, version: &Version) -> BTreeMap<String, String> {

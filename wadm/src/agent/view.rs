@@ -17,6 +17,8 @@ use crate::declared::Declared;
 
 /// A host that is silent for so long is lost: three beats, and what one may be late.
 const SILENCE_MAX: Duration = Duration::from_millis(3_500);
+/// A host that is silent for so long is none any more.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(10 * 60);
 /// Hosts that are known at once: a flood of beats must not fill our memory.
 const HOSTS_MAX: usize = 10_000;
 
@@ -91,9 +93,23 @@ impl View {
             Ok(matters) => matters,
             Err(error) => {
                 debug!(key, %error, "a record in the store does not hold");
-                false
+                self.outdate(identity, key, token, revision)
             }
         }
+    }
+
+    /// A rollout that does not hold, for being of a host that was revoked say, is written anew. What it says of itself, its generation
+    /// too, is anybody's; one of our term is newer than what another could have written.
+    fn outdate(&mut self, identity: &Identity, key: &str, token: &str, revision: u64) -> bool {
+        let Ok(RecordKey::Rollout { account, application }) = key.parse() else { return false };
+        if account != identity.account {
+            return false;
+        }
+        let generation = self.rollouts.get(&application).map_or(0, |known| known.generation);
+        let text = token.to_owned();
+        let stored = StoredRollout { generation, revision, rollout: None, text };
+        self.rollouts.insert(application, stored);
+        true
     }
 
     fn try_read(
@@ -173,6 +189,11 @@ impl View {
         }
         self.hosts.insert(host, HostView { beat, heard, inventory: None });
         true
+    }
+
+    /// Hosts that are gone for good are forgotten in the end.
+    pub(super) fn forget_long_lost(&mut self) {
+        self.hosts.retain(|_, host| host.heard.elapsed() < FORGOTTEN_AFTER);
     }
 
     /// Nothing was heard for reasons of our own: nobody is lost for that.

@@ -25,6 +25,8 @@ pub(super) struct Candidate<'a> {
     pub(super) load: u32,
     /// Whether it has the artifact.
     pub(super) is_cached: bool,
+    /// Whether nothing is heard of it: a scaler that has so many on each host has none there to wait for.
+    pub(super) is_lost: bool,
 }
 
 pub(super) type Candidates<'a> = BTreeMap<&'a HostKey, Candidate<'a>>;
@@ -76,7 +78,8 @@ fn daemon(instances: u32, spread: &[Spread], candidates: &Candidates<'_>) -> Pla
     for share in &or_all(spread) {
         let mut own = Share::new(share.name.clone(), 0);
         for (host, candidate) in candidates {
-            if missing_label(share, candidate).is_some() || placement.hosts.contains_key(*host) {
+            let is_elsewhere = missing_label(share, candidate).is_some() || candidate.is_lost;
+            if is_elsewhere || placement.hosts.contains_key(*host) {
                 continue;
             }
             own.wanted += instances;

@@ -85,7 +85,11 @@ pub(super) async fn delete(context: &Context, args: DeleteArgs) -> anyhow::Resul
 async fn deployed(session: &Session, application: &Name) -> anyhow::Result<(Deployed, Deployment)> {
     let before = session.deployed(application).await?;
     let found = before.and_then(|before| {
-        let deployment = before.record.value.clone()?;
+        let mut deployment = before.record.value.clone()?;
+        // What runs is what goes, or goes on for those that use it; not a version that was given up.
+        if let Some(running) = &before.version {
+            deployment.versions.retain(|version| version.name == *running);
+        }
         Some((before, deployment))
     });
     Ok(found.ok_or_else(|| not_deployed(application))?)

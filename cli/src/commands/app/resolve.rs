@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use wattle_claims::{Timestamp, module, provider};
 use wattle_core::{
-    Digest, Identity, Interface, Name,
+    AccountKey, Digest, Identity, Interface, Name,
     entity::{CodeKey, Party},
 };
 use wattle_wadm::{
@@ -105,6 +105,7 @@ fn actor(
     };
     let verified = module::verify(&bytes, &session.trust, Timestamp::now()).map_err(denied)?;
     let claims = &verified.claims;
+    check_account(session, claims.account(), "wattle claims sign actor FILE")?;
     let key = CodeKey::Actor(claims.subject.parse().context("the actor's key")?);
     Ok(Artifact {
         component: component.name.clone(),
@@ -148,6 +149,7 @@ fn provider_of(
 ) -> anyhow::Result<Artifact> {
     let peeked = provider::peek(&bytes).map_err(denied)?;
     let claims = peeked.token.verify(&session.trust, Timestamp::now()).map_err(denied)?;
+    check_account(session, claims.account(), "wattle claims sign provider --help")?;
     let key = CodeKey::Provider(claims.subject.parse().context("the provider's key")?);
     Ok(Artifact {
         component: component.name.clone(),
@@ -158,6 +160,15 @@ fn provider_of(
         signed_now: false,
         bytes,
     })
+}
+
+/// A deployment runs what its own account answers for.
+fn check_account(session: &Session, account: &AccountKey, next: &str) -> Result<(), Problem> {
+    if *account == session.account {
+        return Ok(());
+    }
+    let what = format!("it is signed by account {account}, and deployed by {}", session.account);
+    Err(Problem::new(Exit::Denied, what).next(next))
 }
 
 fn denied(error: impl std::fmt::Display) -> Problem {

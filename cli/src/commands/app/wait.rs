@@ -35,7 +35,15 @@ pub(super) async fn until(
     let step = session.output.step(&format!("{application} {}", goal.as_progress()));
     let until = Instant::now() + within;
     loop {
-        let status = session.application(application).await?;
+        let status = match session.application(application).await {
+            Ok(status) => status,
+            // wadm may be about to be another one.
+            Err(_) if Instant::now() < until => {
+                tokio::time::sleep(POLL).await;
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         if let Some(end) = judge(status.as_ref(), generation, goal) {
             return match end {
                 Ok(text) => {
@@ -79,7 +87,10 @@ fn judge(
     goal: Goal,
 ) -> Option<Result<String, Problem>> {
     let Some(status) = status else {
-        return (goal == Goal::Gone).then(|| Ok("deleted".to_owned()));
+        return match goal {
+            Goal::Runs => None,
+            Goal::Stopped | Goal::Gone => Some(Ok("deleted".to_owned())),
+        };
     };
     if status.generation != generation {
         let what = format!("somebody else deployed {} meanwhile", status.application);

@@ -51,8 +51,14 @@ fn what_runs_is_kept_if_it_is_as_even() {
     let labels = BTreeMap::new();
     let current = |counts: [u32; 3]| -> Candidates<'_> {
         let one = |(host, current): (_, u32)| {
-            let candidate =
-                Candidate { labels: &labels, room: Ok(9), current, load: 0, is_cached: false };
+            let candidate = Candidate {
+                is_cached: false,
+                is_lost: false,
+                labels: &labels,
+                room: Ok(9),
+                current,
+                load: 0,
+            };
             (host, candidate)
         };
         keys.iter().zip(counts).map(one).collect()
