@@ -47,11 +47,16 @@ impl Permissions {
             Subject::all_to_host(lattice, host),
             Subject::all_clients_replies(lattice),
             Subject::all_beats(lattice),
-            Subject::all_apps(lattice),
         ];
-        // A host that is wadm commands others.
-        publish.push(Subject::all_commands(lattice));
         Self { publish, subscribe }
+    }
+
+    /// The same for a host that may be wadm: it commands others, and is asked about applications.
+    #[must_use]
+    pub fn and_wadm(mut self, lattice: &LatticeName) -> Self {
+        self.publish.push(Subject::all_commands(lattice));
+        self.subscribe.push(Subject::all_apps(lattice));
+        self
     }
 
     /// For the command line: it commands hosts and uploads artifacts. Records it hands to hosts.

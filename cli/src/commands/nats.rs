@@ -64,6 +64,9 @@ pub(crate) struct Access {
     /// A host to make a credential for, by name and key; repeatable
     #[arg(long, value_name = "NAME=KEY", value_parser = allowed_host)]
     allow_host: Vec<(Name, HostKey)>,
+    /// Which of these may be wadm, as their claims have to say too; repeatable
+    #[arg(long, value_name = "NAME")]
+    wadm: Vec<Name>,
     #[command(flatten)]
     listen: Listen,
     /// Write the configuration anew; keys and certificates stay

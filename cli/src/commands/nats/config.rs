@@ -8,6 +8,7 @@ use super::{
     files::{Folder, quoted},
     tls::Certificate,
 };
+use crate::{exit::Exit, problem::Problem};
 
 /// The first lines: what this is, and what every server of ours says.
 pub(super) fn head(kind: &str, name: &str) -> String {
@@ -56,12 +57,19 @@ pub(super) fn authorization(
     lattice: &LatticeName,
     js_domain: Option<&Name>,
 ) -> anyhow::Result<String> {
+    let is_allowed = |name: &&Name| access.allow_host.iter().any(|(host, _)| host == *name);
+    if let Some(other) = access.wadm.iter().find(|name| !is_allowed(name)) {
+        let problem = Problem::new(Exit::Usage, format!("--wadm {other}: no such host is allowed"));
+        return Err(problem.next(format!("--allow-host {other}=N…")).into());
+    }
     let domain = js_domain.map(Name::as_str);
     let key = folder.nkey("user.nkey")?;
     let mut users = user("the command line", &key, &Permissions::of_user(lattice, domain));
     for (name, host) in &access.allow_host {
         let key = folder.nkey(&credential(name))?;
         let allowed = Permissions::of_host(lattice, host, domain);
+        let is_wadm = access.wadm.contains(name);
+        let allowed = if is_wadm { allowed.and_wadm(lattice) } else { allowed };
         users.push_str(&user(&format!("host {name} ({host})"), &key, &allowed));
     }
     Ok(format!(
