@@ -31,7 +31,7 @@ impl Declared {
     /// A deployment with what the planner makes of it.
     pub fn new(generation: u64, text: String, deployment: Option<Deployment>) -> Self {
         let versions = deployment.as_ref().map_or_else(Vec::new, |deployment| {
-            let of = |version: &Version| (version.name.clone(), application(deployment, version));
+            let of = |version: &Version| (version.name.clone(), asked(deployment.phase, version));
             deployment.versions.iter().map(of).collect()
         });
         Self { generation, text, deployment, held: Vec::new(), versions }
@@ -112,7 +112,8 @@ pub fn put_links<'a>(
     put
 }
 
-fn application(deployment: &Deployment, version: &Version) -> Application {
+/// What is asked for if a version is the one that is run.
+pub(crate) fn asked(phase: Phase, version: &Version) -> Application {
     let components = version.components.iter().map(|component| {
         let asked = Component {
             kind: component.program.kind(),
@@ -131,7 +132,7 @@ fn application(deployment: &Deployment, version: &Version) -> Application {
         (link.key(), asked)
     });
     Application {
-        phase: deployment.phase,
+        phase,
         components: components.collect(),
         links: links.collect(),
         uses: version.uses.clone(),

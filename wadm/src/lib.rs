@@ -6,5 +6,7 @@ pub mod agent;
 pub mod declare;
 pub mod declared;
 pub mod manifest;
+mod observed;
 pub mod plan;
+pub mod preview;
 pub mod reconcile;

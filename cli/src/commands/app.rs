@@ -2,6 +2,7 @@
 
 mod deploy;
 mod manifest;
+mod plan;
 mod remove;
 mod resolve;
 mod schema;
@@ -19,6 +20,7 @@ use crate::exit::Exit;
 #[command(after_help = "Example:\n  wattle app deploy wadm.yaml")]
 pub(crate) enum AppCommand {
     Deploy(deploy::DeployArgs),
+    Plan(plan::PlanArgs),
     List(status::ListArgs),
     Status(status::StatusArgs),
     Undeploy(remove::UndeployArgs),
@@ -30,6 +32,7 @@ pub(crate) enum AppCommand {
 pub(crate) async fn run(context: &Context, command: AppCommand) -> anyhow::Result<Exit> {
     match command {
         AppCommand::Deploy(args) => Box::pin(deploy::run(context, args)).await,
+        AppCommand::Plan(args) => Box::pin(plan::run(context, &args)).await,
         AppCommand::List(_) => status::list(context).await,
         AppCommand::Status(args) => status::status(context, &args).await,
         AppCommand::Undeploy(args) => Box::pin(remove::undeploy(context, args)).await,

@@ -5,17 +5,13 @@ use std::{
     time::Instant,
 };
 
-use wattle_core::{
-    AccountKey, Digest, EntityId, HostKey,
-    control::Scale,
-    deployment::Kind,
-    inventory::{Inventory, ProviderState},
-};
+use wattle_core::{AccountKey, Digest, HostKey, inventory::Inventory};
 
 use super::view::{HostView, View};
 use crate::{
     declared::put_links,
-    plan::{Artifact, Host, HostState, Observed, Running},
+    observed::running,
+    plan::{Artifact, Host, HostState, Observed},
     reconcile::Snapshot,
 };
 
@@ -67,28 +63,6 @@ fn observed(
         running: running(inventory, account),
         refused: BTreeMap::new(),
     }
-}
-
-/// What it runs of our account's: what others call the same is theirs.
-fn running(inventory: &Inventory, account: &AccountKey) -> BTreeMap<EntityId, Running> {
-    let actors = inventory.actors.iter().filter(|actor| actor.identity.account == *account);
-    let actors = actors.map(|actor| {
-        let instances = match actor.scale {
-            Scale::Stopped => 0,
-            Scale::UpTo(calls) => u32::from(calls.get()),
-        };
-        let ready = if actor.denied.is_none() { instances } else { 0 };
-        let artifact = Artifact::Digest(actor.program.unwrap_or(actor.artifact));
-        (actor.id.clone(), Running { kind: Kind::Actor, artifact, instances, ready })
-    });
-    let providers = inventory.providers.iter();
-    let providers = providers.filter(|provider| provider.identity.account == *account);
-    let providers = providers.map(|provider| {
-        let ready = u32::from(matches!(provider.state, ProviderState::Ready { .. }));
-        let artifact = Artifact::Digest(provider.program.unwrap_or(provider.artifact));
-        (provider.id.clone(), Running { kind: Kind::Provider, artifact, instances: 1, ready })
-    });
-    actors.chain(providers).collect()
 }
 
 /// Links that a deployment declares and that do not hold, as hosts say: each with one reason.

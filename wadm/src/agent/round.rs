@@ -11,7 +11,7 @@ use super::{
     observe,
     requests::{self, Told},
     rollouts::{self, Pending, Verdict},
-    status::{self, Seen},
+    status::Seen,
 };
 use crate::{
     declared::{Declared, desired},
@@ -289,7 +289,9 @@ fn missing(plan: &Plan, name: &Name) -> u32 {
 
 /// The same, a line for each share.
 fn no_place(plan: &Plan, name: &Name, observed: &Observed) -> Vec<String> {
-    of(plan, name).flat_map(|(id, status)| status::no_place(id, status, observed)).collect()
+    of(plan, name)
+        .flat_map(|(id, status)| crate::observed::no_place(id, status, observed))
+        .collect()
 }
 
 fn of<'a>(plan: &'a Plan, name: &'a Name) -> impl Iterator<Item = (&'a EntityId, &'a Status)> {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wattle_claims::Rollout;
 use wattle_core::{
-    EntityId, HostKey, Name,
-    app::{ApplicationState, ApplicationStatus, ComponentStatus, HostStatus, ShareStatus},
+    EntityId, Name,
+    app::{ApplicationState, ApplicationStatus, ComponentStatus, HostStatus},
     deployment::{Deployment, Phase, Version},
     link::LinkKey,
 };
@@ -13,6 +13,7 @@ use wattle_core::{
 use super::view::View;
 use crate::{
     declared::Declared,
+    observed::shares,
     plan::{HostState, Observed, Status},
     reconcile::{Reconciler, Round},
 };
@@ -153,21 +154,4 @@ impl Seen<'_> {
         });
         hosts.collect()
     }
-}
-
-/// Instances of a component that have no place, a line for each share.
-pub(super) fn no_place(id: &EntityId, status: &Status, observed: &Observed) -> Vec<String> {
-    shares(status, observed).iter().filter_map(|share| share.problem(id)).collect()
-}
-
-fn shares(status: &Status, observed: &Observed) -> Vec<ShareStatus> {
-    let name = |host: &HostKey| Some(observed.hosts.get(host)?.name.clone());
-    let shares = status.placement.shares.iter().map(|share| ShareStatus {
-        name: share.name.clone(),
-        wanted: share.wanted,
-        placed: share.placed,
-        elsewhere: share.elsewhere,
-        why: share.why.iter().filter_map(|(host, why)| Some((name(host)?, why.clone()))).collect(),
-    });
-    shares.collect()
 }

@@ -105,10 +105,11 @@ impl View {
         if account != identity.account {
             return false;
         }
-        let generation = self.rollouts.get(&application).map_or(0, |known| known.generation);
+        // What is known goes on: whoever can write into the store must not be able to take links away.
+        let known = self.rollouts.remove(&application);
+        let (generation, rollout) = known.map_or((0, None), |it| (it.generation, it.rollout));
         let text = token.to_owned();
-        let stored = StoredRollout { generation, revision, rollout: None, text };
-        self.rollouts.insert(application, stored);
+        self.rollouts.insert(application, StoredRollout { generation, revision, rollout, text });
         true
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use wattle_claims::{Timestamp, module, provider};
+use wattle_claims::{ActorClaims, ProviderClaims, Timestamp, module, provider};
 use wattle_core::{
     AccountKey, Digest, Identity, Interface, Name,
     entity::{CodeKey, Party},
@@ -104,18 +104,21 @@ fn actor(
         _ => (bytes, false),
     };
     let verified = module::verify(&bytes, &session.trust, Timestamp::now()).map_err(denied)?;
-    let claims = &verified.claims;
+    let claims = verified.claims;
     check_account(session, claims.account(), "wattle claims sign actor FILE")?;
     let key = CodeKey::Actor(claims.subject.parse().context("the actor's key")?);
-    Ok(Artifact {
-        component: component.name.clone(),
-        digest: module::digest(&bytes),
-        identity: Identity { account: claims.account().clone(), key },
-        imports: claims.body.imports.clone(),
-        exports: claims.body.exports.clone(),
-        signed_now,
-        bytes,
-    })
+    let identity = Identity { account: claims.account().clone(), key };
+    let ActorClaims { imports, exports, .. } = claims.body.clone();
+    let artifact = Artifact::of(component, identity, bytes);
+    Ok(Artifact { imports, exports, signed_now, ..artifact })
+}
+
+impl Artifact {
+    fn of(component: &Component, identity: Identity, bytes: Vec<u8>) -> Self {
+        let (imports, exports) = (Vec::new(), Vec::new());
+        let (component, digest) = (component.name.clone(), module::digest(&bytes));
+        Self { component, bytes, digest, identity, imports, exports, signed_now: false }
+    }
 }
 
 /// Signs what nobody has signed, for exactly what it imports and exports. What was signed before is kept, so that to deploy again
@@ -151,15 +154,9 @@ fn provider_of(
     let claims = peeked.token.verify(&session.trust, Timestamp::now()).map_err(denied)?;
     check_account(session, claims.account(), "wattle claims sign provider --help")?;
     let key = CodeKey::Provider(claims.subject.parse().context("the provider's key")?);
-    Ok(Artifact {
-        component: component.name.clone(),
-        digest: module::digest(&bytes),
-        identity: Identity { account: claims.account().clone(), key },
-        imports: claims.body.imports.clone(),
-        exports: claims.body.exports.clone(),
-        signed_now: false,
-        bytes,
-    })
+    let identity = Identity { account: claims.account().clone(), key };
+    let ProviderClaims { imports, exports, .. } = claims.body.clone();
+    Ok(Artifact { imports, exports, ..Artifact::of(component, identity, bytes) })
 }
 
 /// A deployment runs what its own account answers for.

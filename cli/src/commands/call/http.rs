@@ -5,7 +5,7 @@ use std::io::Read;
 use anyhow::Context as _;
 use http::{HeaderName, HeaderValue, Request, header};
 use serde_json::json;
-use wattle_core::control::UserCall;
+use wattle_core::{EntityId, control::UserCall};
 
 use super::{Answered, CallArgs};
 use crate::{commands::Context, exit::Exit, problem::Problem};
@@ -40,8 +40,9 @@ pub(super) fn request(
         .body(())
         .map_err(|error| Problem::new(Exit::Usage, format!("{method} {path}: {error}")))?
         .into_parts();
-    let host = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let params = wattle_http::encode_request(&parts, "http", host.unwrap_or(args.id.as_str()))
+    let said = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let host = said.map_or_else(|| host_like(&args.id), str::to_owned);
+    let params = wattle_http::encode_request(&parts, "http", &host)
         .map_err(|error| Problem::new(Exit::Usage, error.to_string()))?;
     Ok(UserCall {
         target: args.id.clone(),
@@ -52,6 +53,14 @@ pub(super) fn request(
         deadline_ms,
         trace: None,
     })
+}
+
+/// The host's name that a request to this one has: `cart.shop` for `shop/cart`.
+fn host_like(id: &EntityId) -> String {
+    match id.as_str().split_once('/') {
+        Some((application, name)) => format!("{name}.{application}"),
+        None => id.to_string(),
+    }
 }
 
 fn body(data: Option<&str>) -> anyhow::Result<Vec<u8>> {

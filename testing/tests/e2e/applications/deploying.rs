@@ -14,6 +14,7 @@ async fn an_application_answers_when_deploy_says_so_and_leaves_nothing_behind() 
     assert!(said.mentions("signed now by the project's account"), "{said}");
     assert!(said.mentions("shop/web -> shop/front: wasi:http/incoming-handler"), "{said}");
     assert_eq!(web.site.get("/").await.status, 200, "at once");
+    lattice.wattle(&["call", "shop/front", "/"]).await.ok().naming(&["Hello"]);
 
     let generation = lattice.ask(&["app", "status", "shop"]).await["generation"].clone();
     lattice.wattle(&["app", "deploy", &web.write("v1")]).await.ok();

@@ -78,8 +78,18 @@ async fn a_spread_lands_as_declared_and_is_restored_after_kills() {
     let mut web = Web::new(&lattice, "shop", Guest::Kit);
     web.instances = 9;
     web.pinned = Some("zone: a".to_owned());
+    // Planned without its image.
+    let text = web.text("v1", "", WEIGHTS).replace("front.wasm", "nothing.wasm");
+    let file = lattice.write("planned.yaml", text.as_bytes());
+    let planned = lattice.ask(&["app", "plan", &file]).await;
+    assert_eq!(planned["components"][0]["hosts"], json!({"a": 4, "b": 3, "c": 2}), "{planned}");
+    assert_eq!(planned["components"][0]["change"], "added");
     lattice.wattle(&["app", "deploy", &web.write_with("v1", "", WEIGHTS)]).await.ok();
     settled_as(&lattice, &DECLARED).await;
+    let text = web.text("v2", "", "instances: 2");
+    let file = lattice.write("planned.yaml", text.as_bytes());
+    let said = lattice.wattle(&["app", "plan", &file]).await.ok();
+    said.naming(&["~ shop/front (file:front.wasm)", "another scaler", "= shop/web -> shop/front"]);
 
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
     for kill in 0..kills {
