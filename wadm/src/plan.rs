@@ -190,8 +190,8 @@ fn leftovers(desired: &Desired, observed: &Observed, kept: &Kept<'_>) -> Vec<Com
 }
 
 /// The application whose component runs under an id.
-fn application_of(id: &EntityId) -> Option<Name> {
-    id.as_str().split_once('/')?.0.parse().ok()
+pub(crate) fn application_of(id: &EntityId) -> Option<Name> {
+    id.application()?.parse().ok()
 }
 
 /// Instances that hosts have room for, as components get their places one after the other. What runs counts before what is to come,

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wattle_core::{EntityId, HostKey, Name, link::LinkKey};
 
-use crate::plan::{Artifact, Command, Desired, HostState, Observed, Status, plan};
+use crate::plan::{self, Artifact, Command, Desired, HostState, Observed, Status, plan};
 
 /// Milliseconds within which a command is answered; then it has expired, and no host follows it any more.
 pub const COMMAND_MS: u64 = 30_000;
@@ -99,7 +99,7 @@ impl Reconciler {
             .filter_map(|under_way| application_of(&under_way.command))
             .collect();
         let silent = plan.status.iter().filter(|(_, status)| !status.answers());
-        unsettled.extend(silent.filter_map(|(id, _)| id.application()?.parse().ok()));
+        unsettled.extend(silent.filter_map(|(id, _)| plan::application_of(id)));
         for command in plan.commands {
             let subject = Subject::of(&command);
             let waits = self.failed.get(&subject).is_some_and(|failed| {
@@ -123,14 +123,6 @@ impl Reconciler {
     pub fn problem(&self, host: &HostKey, id: &EntityId) -> Option<&str> {
         let failed = self.failed.get(&Subject::On(host.clone(), id.clone()))?;
         Some(&failed.reason)
-    }
-
-    /// What the hosts could not do, each as it failed the last time.
-    pub fn problems(&self) -> impl Iterator<Item = (&HostKey, &EntityId, &str)> {
-        self.failed.iter().filter_map(|(subject, failed)| match subject {
-            Subject::On(host, id) => Some((host, id, failed.reason.as_str())),
-            Subject::Link(_) => None,
-        })
     }
 
     /// What came of the command that the round at `sent_ms` gave: an answer to an earlier one that said the same says nothing of
@@ -245,7 +237,7 @@ impl Subject {
 /// The application that a command is for.
 fn application_of(command: &Command) -> Option<Name> {
     match command {
-        Command::Run { id, .. } | Command::Stop { id, .. } => id.application()?.parse().ok(),
+        Command::Run { id, .. } | Command::Stop { id, .. } => plan::application_of(id),
         Command::PutLink { application, .. } | Command::DeleteLink { application, .. } => {
             Some(application.clone())
         }

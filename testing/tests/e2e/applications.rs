@@ -9,19 +9,9 @@ mod spreads;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use wattle_testing::{Guest, Lattice, Shots, Site, Turn, free_port};
+use wattle_testing::{Guest, Lattice, Site, Turn, free_port};
 
 const SOON: Duration = Duration::from_secs(10);
-
-/// What a client may see of a call that another host did not finish: typed, and nothing else.
-const TYPED: [u16; 4] = [500, 502, 503, 504];
-
-fn assert_typed(shots: &Shots) {
-    for status in shots.statuses().into_keys() {
-        let fits = status.is_some_and(|status| status == 200 || TYPED.contains(&status));
-        assert!(fits, "{shots}");
-    }
-}
 
 fn version_of(status: &Value) -> &str {
     status["version"].as_str().expect("a version")

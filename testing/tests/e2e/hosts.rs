@@ -18,7 +18,7 @@ const SOON: Duration = Duration::from_secs(5);
 /// What a client may see of a call that another host did not finish: typed, and nothing else.
 const TYPED: [u16; 4] = [500, 502, 503, 504];
 
-fn assert_typed(shots: &Shots) {
+pub(crate) fn assert_typed(shots: &Shots) {
     for status in shots.statuses().into_keys() {
         let fits = status.is_some_and(|status| status == 200 || TYPED.contains(&status));
         assert!(fits, "{shots}");

@@ -1,6 +1,9 @@
 //! One round: look, plan, send; and what came of it.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use tracing::{debug, info, warn};
 use wattle_core::{EntityId, HostKey, Name, app::SignedDeployment, deployment::Phase};
@@ -15,7 +18,7 @@ use super::{
 };
 use crate::{
     declared::{Declared, desired},
-    plan::{Command, HostState, Observed, Plan, Status, plan},
+    plan::{Command, HostState, Observed, Plan, Status, application_of, plan},
 };
 
 /// Between two tries to write down what could not be.
@@ -298,16 +301,12 @@ fn of<'a>(plan: &'a Plan, name: &'a Name) -> impl Iterator<Item = (&'a EntityId,
     plan.status.iter().filter(|(id, _)| id.application() == Some(name.as_str()))
 }
 
-fn application_of(id: &EntityId) -> Option<Name> {
-    id.application()?.parse().ok()
-}
-
 /// Whether nothing of an application that is to go is left.
 fn may_end(
     name: &Name,
     declared: &Declared,
     observed: &Observed,
-    unsettled: &std::collections::BTreeSet<Name>,
+    unsettled: &BTreeSet<Name>,
 ) -> bool {
     let is_to_end = declared.deployment.as_ref().is_some_and(|deployment| {
         deployment.phase == Phase::Undeployed && deployment.end.is_some()

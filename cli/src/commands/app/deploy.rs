@@ -53,14 +53,7 @@ pub(crate) struct DeployArgs {
 
 pub(super) async fn run(context: &Context, args: DeployArgs) -> anyhow::Result<Exit> {
     let text = Text::read(&args.file)?;
-    let Some(manifest) = &text.reading.manifest else {
-        eprint_findings(context, &text);
-        let what = format!("{} cannot be deployed", text.name);
-        return Err(Problem::new(Exit::Failed, what).next("wattle app validate FILE").into());
-    };
-    if !text.reading.findings.is_empty() {
-        eprint_findings(context, &text);
-    }
+    let manifest = text.manifest(context.output)?;
     let session = context.session().await?;
     let artifacts = resolve::artifacts(&session, &text.folder, manifest)?;
     let known = resolve::known(&session, manifest, &artifacts).await?;
@@ -90,10 +83,6 @@ pub(super) async fn run(context: &Context, args: DeployArgs) -> anyhow::Result<E
         return Ok(Exit::Ok);
     }
     wait::until(&session, &manifest.name, generation, Goal::Runs, args.within).await
-}
-
-fn eprint_findings(context: &Context, text: &Text) {
-    context.output.note(text.shown().trim_end());
 }
 
 /// A version is called what the manifest's annotation says, or by its content: the same again is the same version.

@@ -7,9 +7,9 @@ use std::{
 };
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
-use wattle_wadm::manifest::{self, Finding, Place, Reading, Severity};
+use wattle_wadm::manifest::{self, Finding, Manifest, Place, Reading, Severity};
 
-use crate::{exit::Exit, problem::Problem};
+use crate::{exit::Exit, output::Output, problem::Problem};
 
 /// A manifest that was read, whatever is wrong with it.
 pub(super) struct Text {
@@ -30,6 +30,17 @@ impl Text {
         let reading = manifest::read(&text);
         let folder = file.parent().filter(|_| !is_stdin).unwrap_or(Path::new("")).to_owned();
         Ok(Self { name, folder, text, reading })
+    }
+
+    /// The application, after everything that is to be said about it was said beside the answer.
+    pub(super) fn manifest(&self, output: Output) -> Result<&Manifest, Problem> {
+        if !self.reading.findings.is_empty() {
+            output.note(self.shown().trim_end());
+        }
+        self.reading.manifest.as_ref().ok_or_else(|| {
+            Problem::new(Exit::Failed, format!("{} is not valid", self.name))
+                .next("wattle app validate FILE")
+        })
     }
 
     /// All findings with their lines, and a summary.

@@ -7,7 +7,7 @@ use wattle_core::{Name, inventory::Inventory};
 use wattle_wadm::preview::{Change, PlannedComponent, Preview, preview};
 
 use super::manifest::Text;
-use crate::{commands::Context, exit::Exit, problem::Problem, session::Session};
+use crate::{commands::Context, exit::Exit, session::Session};
 
 /// Show what a manifest would change, and where everything would run
 ///
@@ -23,13 +23,7 @@ pub(crate) struct PlanArgs {
 
 pub(super) async fn run(context: &Context, args: &PlanArgs) -> anyhow::Result<Exit> {
     let text = Text::read(&args.file)?;
-    if !text.reading.findings.is_empty() {
-        context.output.note(text.shown().trim_end());
-    }
-    let Some(manifest) = &text.reading.manifest else {
-        let what = format!("{} cannot be planned", text.name);
-        return Err(Problem::new(Exit::Failed, what).next("wattle app validate FILE").into());
-    };
+    let manifest = text.manifest(context.output)?;
     let session = context.session().await?;
     let hosts = hosts(&session).await?;
     let before = session.deployed(&manifest.name).await?;

@@ -8,7 +8,8 @@ use std::{
 use serde_json::{Value, json};
 use wattle_testing::{Guest, Lattice, Load, Process, Turn, eventually};
 
-use super::{Web, assert_typed};
+use super::Web;
+use crate::hosts::assert_typed;
 
 /// How long a spread may take until it is as it should be, once hosts are there.
 const SETTLES: Duration = Duration::from_secs(30);
