@@ -13,7 +13,8 @@ use crate::{
         config::ConfigCommand, doctor::DoctorArgs, down::DownArgs, drain::DrainArgs,
         get::GetCommand, host::HostArgs, inspect::InspectArgs, keys::KeysCommand,
         link::LinkCommand, logs::LogsArgs, nats::NatsCommand, scale::ScaleCommand,
-        start::StartCommand, stop::StopCommand, trace::TraceArgs, up::UpArgs, why::WhyArgs,
+        start::StartCommand, stop::StopCommand, trace::TraceArgs, up::UpArgs, wadm::WadmArgs,
+        why::WhyArgs,
     },
     exit,
     output::Format,
@@ -138,6 +139,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Claims(ClaimsCommand),
     Host(HostArgs),
+    Wadm(WadmArgs),
     Drain(DrainArgs),
     #[command(subcommand)]
     Nats(NatsCommand),

@@ -20,6 +20,7 @@ pub(crate) mod start;
 pub(crate) mod stop;
 pub(crate) mod trace;
 pub(crate) mod up;
+pub(crate) mod wadm;
 pub(crate) mod why;
 
 use anyhow::Context as _;
@@ -82,6 +83,7 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Keys(command) => keys::run(context, command),
         Command::Claims(command) => Box::pin(claims::run(context, command)).await,
         Command::Host(args) => Box::pin(host::run(context, args)).await,
+        Command::Wadm(args) => Box::pin(wadm::run(context, args)).await,
         Command::Nats(command) => nats::run(context, &command),
         Command::Doctor(args) => Box::pin(doctor::run(context, args)).await,
     }

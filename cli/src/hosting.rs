@@ -143,6 +143,22 @@ pub(crate) async fn start(
     Ok(Running { host, wadm, project: project.clone() })
 }
 
+/// Starts a wadm alone.
+pub(crate) async fn start_wadm(identity: &Identity, nats: &Nats) -> anyhow::Result<Agent> {
+    match wadm(identity, nats).await? {
+        Some(config) => Agent::start(config).context("start wadm"),
+        None => {
+            let host = identity.key.public();
+            let what = format!("the token of {host} does not say that it may be wadm");
+            let next = format!(
+                "wattle claims sign host {host} --name {} --wadm --out host.jwt",
+                identity.name
+            );
+            Err(Problem::new(Exit::Denied, what).next(next).into())
+        }
+    }
+}
+
 /// What a wadm is started with that may act; none where the host's claims do not say so.
 async fn wadm(identity: &Identity, nats: &Nats) -> anyhow::Result<Option<AgentConfig>> {
     let claims = Signed::<HostClaims>::parse(&identity.token)?.peek()?;

@@ -32,6 +32,18 @@ pub enum AppRequest {
         /// Which.
         application: Name,
     },
+    /// The versions of it that the lattice keeps.
+    History {
+        /// Which.
+        application: Name,
+    },
+    /// One of them.
+    Version {
+        /// Of which application.
+        application: Name,
+        /// Which.
+        version: VersionName,
+    },
 }
 
 impl AppRequest {
@@ -42,6 +54,8 @@ impl AppRequest {
             Self::List => "list",
             Self::Status { .. } => "status",
             Self::Get { .. } => "get",
+            Self::History { .. } => "history",
+            Self::Version { .. } => "version",
         };
         verb.parse().expect("verbs are names")
     }
@@ -73,6 +87,30 @@ pub struct ApplicationStatus {
     pub failed_links: BTreeMap<String, String>,
 }
 
+/// The same in short: of many applications at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ApplicationSummary {
+    /// Its name.
+    pub application: Name,
+    /// Whether it is to run or to go.
+    pub phase: Phase,
+    /// The version that is being run.
+    pub version: VersionName,
+    /// How it stands.
+    pub state: ApplicationState,
+    /// Whether deployed applications use something of it.
+    pub is_used: bool,
+    /// Components that it has.
+    pub components: u32,
+    /// Instances that are to be, of all of them.
+    pub wanted: u32,
+    /// Instances that answer.
+    pub ready: u32,
+    /// Things that do not work: its status says which.
+    pub problems: u32,
+}
+
 /// How an application stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", rename_all_fields = "kebab-case")]
@@ -81,6 +119,8 @@ pub enum ApplicationState {
     Settled,
     /// wadm is at it.
     Changing,
+    /// The version that was asked for answers on its canary's part of the hosts, and goes further if it goes on doing so.
+    Canary,
     /// Something does not work, and wadm tries it again.
     Failing,
     /// The version that was asked for was given up, and wadm went back to the one before.
@@ -102,6 +142,34 @@ pub struct SignedDeployment {
     pub version: Option<VersionName>,
     /// Whether that version has been healthy.
     pub healthy: bool,
+}
+
+/// The versions of an application that the lattice keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct History {
+    /// The newest of them, newest first.
+    pub versions: Vec<PastVersion>,
+    /// How many older ones there are.
+    pub older: u64,
+    /// The one that is being run; none where the deployment has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs: Option<VersionName>,
+}
+
+/// A version that was deployed at some time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PastVersion {
+    /// What it is called.
+    pub version: VersionName,
+    /// When it was first deployed: RFC 3339, UTC.
+    pub signed_at: String,
+    /// The user who did: name, or key where no name is known.
+    pub signed_by: String,
+    /// Why it cannot be gone back to, if so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied: Option<String>,
 }
 
 /// How one component stands.
@@ -180,6 +248,22 @@ impl ShareStatus {
 }
 
 impl ApplicationStatus {
+    /// In short.
+    pub fn summary(&self) -> ApplicationSummary {
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        ApplicationSummary {
+            application: self.application.clone(),
+            phase: self.phase,
+            version: self.version.clone(),
+            state: self.state.clone(),
+            is_used: !self.used_by.is_empty(),
+            components: count(self.components.len()),
+            wanted: self.components.iter().map(|component| component.wanted).sum(),
+            ready: self.components.iter().map(|component| component.ready).sum(),
+            problems: count(self.problems().len()),
+        }
+    }
+
     /// Whether everything has a place, and its links hold.
     pub fn has_all(&self) -> bool {
         let mut shares = self.components.iter().flat_map(|component| &component.shares);

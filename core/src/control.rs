@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, num::NonZeroU16};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    app::{ApplicationStatus, SignedDeployment},
+    app::{ApplicationStatus, ApplicationSummary, History, SignedDeployment},
     artifact::Digest,
     call::CallError,
     entity::EntityId,
@@ -113,6 +113,11 @@ pub enum Goal {
     },
     /// Nothing runs.
     Stop,
+    /// This program, which runs, answers the deployment's probe.
+    Probe {
+        /// By content.
+        program: Digest,
+    },
 }
 
 /// How many calls at once one host takes for an actor; each runs in an instance of its own.
@@ -281,10 +286,16 @@ pub enum Outcome {
     Logs(LogPage),
     /// To [`Command::GetTrace`]: oldest first.
     Trace(Vec<Span>),
-    /// To [`crate::app::AppRequest::List`] and [`crate::app::AppRequest::Status`].
-    Applications(Vec<ApplicationStatus>),
+    /// To [`crate::app::AppRequest::List`].
+    Applications(Vec<ApplicationSummary>),
+    /// To [`crate::app::AppRequest::Status`].
+    Application(Box<ApplicationStatus>),
     /// To [`crate::app::AppRequest::Get`].
     Deployment(SignedDeployment),
+    /// To [`crate::app::AppRequest::History`].
+    History(History),
+    /// To [`crate::app::AppRequest::Version`]: the token of the deployment that it first came in, whose first version it is.
+    Version(String),
 }
 
 /// Why a command had no effect.

@@ -31,9 +31,36 @@ pub struct Deployment {
     pub phase: Phase,
     /// The version that is to run; behind it those that may run until it does, the last of which is gone back to if it fails.
     pub versions: Vec<Version>,
+    /// How carefully the version that is to run comes in the place of the one before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Canary>,
+    /// Whether it goes back to a version that has been healthy, from one that has not: there is nothing else to go back to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_return: bool,
     /// The tombstone of this deployment's record, signed already: put when nothing of it runs and nobody uses it any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub end: Option<String>,
+}
+
+/// A part of the hosts gets a new version first; the others wait whether it does well there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Canary {
+    /// Percent of each component's instances; as many hosts as have no more of them, at least one.
+    pub weight: u8,
+    /// Seconds that it has to be well there.
+    pub for_s: u32,
+}
+
+/// The most seconds that a new version may be on trial.
+pub const CANARY_S_MAX: u32 = 24 * 60 * 60;
+
+impl Canary {
+    /// Whether it is one that could be meant; the error says what is wrong.
+    pub fn check(&self) -> Result<(), &'static str> {
+        let fits = (1..=99).contains(&self.weight) && (1..=CANARY_S_MAX).contains(&self.for_s);
+        fits.then_some(()).ok_or("a canary has a weight of 1 to 99 percent, for 1s to 1d")
+    }
 }
 
 /// Whether an application is to run.
@@ -85,6 +112,38 @@ pub struct Component {
     pub program: Program,
     /// How many run where, at most.
     pub scaler: Scaler,
+    /// What an actor has to answer on each host before it counts there, until its version has been healthy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
+}
+
+/// A `GET` of `wasi:http/incoming-handler` that an actor answers with a status below 400 when it is healthy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Probe {
+    /// The path, which begins with `/`.
+    pub path: String,
+    /// Milliseconds within which it is answered.
+    pub within_ms: u32,
+}
+
+/// The most bytes of a probe's path.
+pub const PROBE_PATH_LEN_MAX: usize = 1_024;
+/// The most milliseconds that an answer to a probe may take: wadm waits for it as for any command.
+pub const PROBE_WITHIN_MS_MAX: u32 = 5_000;
+
+impl Probe {
+    /// Whether it is one that could be made; the error says what is wrong.
+    pub fn check(&self) -> Result<(), &'static str> {
+        let is_path = self.path.starts_with('/') && self.path.bytes().all(|b| b.is_ascii_graphic());
+        if !is_path || self.path.len() > PROBE_PATH_LEN_MAX {
+            return Err("a probe's path begins with / and has at most 1024 plain characters");
+        }
+        if !(1..=PROBE_WITHIN_MS_MAX).contains(&self.within_ms) {
+            return Err("a probe is answered within 1ms to 5s");
+        }
+        Ok(())
+    }
 }
 
 /// What runs: code with its settings and limits. Another program under the same id replaces it; more of the same does not.
@@ -233,15 +292,19 @@ impl Deployment {
         self.versions.first()
     }
 
-    /// What is gone back to if that one fails; none where it is the first.
+    /// What is gone back to if that one fails; none where it is the first, or is itself gone back to.
     pub fn before(&self) -> Option<&Version> {
-        self.versions.get(1..).and_then(<[_]>::last)
+        let others = self.versions.get(1..).filter(|_| !self.is_return);
+        others.and_then(<[_]>::last)
     }
 
     /// Whether it is one that could be meant; the error says what is wrong.
     pub fn check(&self) -> Result<(), &'static str> {
         if !(1..=VERSIONS_MAX).contains(&self.versions.len()) {
             return Err("it has from 1 to 4 versions");
+        }
+        if let Some(canary) = &self.canary {
+            canary.check()?;
         }
         let mut names = BTreeSet::new();
         for version in &self.versions {
@@ -266,6 +329,12 @@ impl Version {
             }
             if !ids.insert(&component.id) {
                 return Err("two of its components have one id");
+            }
+            if let Some(probe) = &component.probe {
+                probe.check()?;
+                if component.program.kind() == Kind::Provider {
+                    return Err("only an actor has a probe");
+                }
             }
         }
         let is_known = |id: &EntityId| ids.contains(id) || self.uses.contains(id);

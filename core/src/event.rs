@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    app::ApplicationState,
     call::ErrorKind,
+    deployment::{Phase, VersionName},
     entity::EntityId,
     inventory::ProviderState,
     key::HostKey,
@@ -86,6 +88,25 @@ pub enum Event {
         /// How often since the last such event.
         times: u64,
     },
+    /// wadm sees an application stand otherwise than before.
+    ApplicationChanged {
+        /// The application.
+        application: Name,
+        /// Whether it is to run or to go.
+        phase: Phase,
+        /// The version that is being run.
+        version: VersionName,
+        /// How it stands now.
+        state: ApplicationState,
+        /// The first things that do not work.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        problems: Vec<String>,
+    },
+    /// Nothing of an application that was deleted is left.
+    ApplicationEnded {
+        /// The application.
+        application: Name,
+    },
     /// An actor's calls failed. Repetitions within a second are counted, not repeated.
     CallFailed {
         /// The actor.
@@ -115,6 +136,8 @@ impl Event {
             Self::CallDenied { .. } => "call-denied",
             Self::Refused { .. } => "refused",
             Self::CallFailed { .. } => "call-failed",
+            Self::ApplicationChanged { .. } => "application-changed",
+            Self::ApplicationEnded { .. } => "application-ended",
         };
         kind.parse().expect("kinds are names")
     }

@@ -39,7 +39,7 @@ pub struct Inventory {
     /// Sessions with other hosts, those that calls come over too.
     #[serde(default)]
     pub sessions: u32,
-    /// What other hosts say that they run, as far as their claims hold here.
+    /// What other hosts say that they run, as far as their claims hold here: at most 1,000 of it, and none for wadm.
     #[serde(default)]
     pub elsewhere: Vec<Elsewhere>,
     /// Links that deployments declare and that do not hold here.

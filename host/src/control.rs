@@ -4,6 +4,7 @@ mod actors;
 mod calls;
 mod deployments;
 mod draining;
+mod probes;
 mod providers;
 mod queries;
 mod records;
@@ -94,26 +95,24 @@ impl Control {
 
     /// The host's signed word. An answer too long to travel becomes one that says so.
     fn answer(&self, id: String, outcome: Result<Outcome, Failure>) -> Option<String> {
-        let text = self.sign(&id, outcome)?;
-        if text.len() <= CONTROL_TOKEN_LEN_MAX {
-            return Some(text);
-        }
-        let failure = Failure::new(
-            FailureKind::Host,
-            format!("the answer has {} bytes, more than may travel", text.len()),
-        );
-        self.sign(&id, Err(failure))
-    }
-
-    fn sign(&self, id: &str, outcome: Result<Outcome, Failure>) -> Option<String> {
-        match self.sign_as_host(id.to_owned(), Answer { command: id.to_owned(), outcome }) {
-            Ok(answer) => Some(answer.text().to_owned()),
+        let why = match self.try_sign(&id, outcome) {
+            Ok(text) if text.len() <= CONTROL_TOKEN_LEN_MAX => return Some(text),
+            Ok(text) => format!("the answer has {} bytes, more than may travel", text.len()),
+            Err(error) => format!("the answer cannot be signed: {error}"),
+        };
+        match self.try_sign(&id, Err(Failure::new(FailureKind::Host, why))) {
+            Ok(answer) => Some(answer),
             Err(error) => {
                 // An id that is no id cannot be answered; whoever sent it waits for nothing.
                 self.reports.refused("command", &error.to_string());
                 None
             }
         }
+    }
+
+    fn try_sign(&self, id: &str, outcome: Result<Outcome, Failure>) -> Result<String, SignError> {
+        let answer = Answer { command: id.to_owned(), outcome };
+        Ok(self.sign_as_host(id.to_owned(), answer)?.text().to_owned())
     }
 
     /// A token of this host's, for this lattice, with its chain.
@@ -177,7 +176,7 @@ impl Control {
             Command::StopProvider { id } => self.stop_provider(id).await,
             Command::PutRecord { token } => self.put_record(token).await,
             Command::Reconcile(asked) => self.reconcile(command, asked).await,
-            Command::GetInventory => Ok(self.inventory()),
+            Command::GetInventory => Ok(self.inventory(command.is_by_wadm())),
             Command::GetLinks => Ok(self.link_statuses()),
             Command::GetConfig { name } => self.get_config(name, command.account()),
             Command::Call(call) => self.user_call(call).await,

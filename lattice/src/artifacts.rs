@@ -120,6 +120,12 @@ impl Artifacts {
         Err(StoreError::Stale.into())
     }
 
+    /// Whether there seems to be such an artifact: only who fetches it knows that it is whole.
+    pub async fn has(&self, digest: &Digest) -> Result<bool, ArtifactsError> {
+        let stored = self.stored(digest).await?;
+        Ok(stored.and_then(|(object, _)| object).is_some_and(|object| !object.is_deleted()))
+    }
+
     /// Fetches an artifact: exactly the bytes with this digest.
     pub async fn get(&self, digest: &Digest) -> Result<Vec<u8>, ArtifactsError> {
         let corrupt = || ArtifactsError::Corrupt(*digest);
@@ -192,7 +198,7 @@ impl Artifacts {
             (Ok(()), _) => None,
         };
         if let Some(chunks) = useless
-            && let Err(error) = self.bucket.purge(&chunks).await
+            && let Err(error) = self.bucket.purge(&chunks, None).await
         {
             tracing::debug!(%error, "useless chunks stay in the object store");
         }

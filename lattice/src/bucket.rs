@@ -177,10 +177,14 @@ impl Bucket {
         self.patiently_remaking(Again::Yes, attempt).await
     }
 
-    /// Removes what is on a subject.
-    pub(crate) async fn purge(&self, subject: &str) -> Result<(), StoreError> {
+    /// Removes what is on a subject; with `before`, only what is older than that sequence.
+    pub(crate) async fn purge(&self, subject: &str, before: Option<u64>) -> Result<(), StoreError> {
         let purge = async {
-            let purged = self.handle().purge().filter(subject).await;
+            let (stream, filter) = (self.handle(), subject.to_owned());
+            let purged = match before {
+                Some(before) => stream.purge().filter(filter).sequence(before).await,
+                None => stream.purge().filter(filter).await,
+            };
             purged.map(drop).map_err(|error| StoreError::refused(&error))
         };
         self.unless_lost(Box::pin(purge)).await

@@ -51,10 +51,16 @@ impl Permissions {
         Self { publish, subscribe }
     }
 
-    /// The same for a host that may be wadm: it commands others, and is asked about applications.
+    /// The same for a host that may be wadm: it commands others, is asked about applications, and keeps their versions.
     #[must_use]
-    pub fn and_wadm(mut self, lattice: &LatticeName) -> Self {
+    pub fn and_wadm(mut self, lattice: &LatticeName, js_domain: Option<&str>) -> Self {
+        let versions = records::versions_name(lattice);
+        let stream = format!("KV_{versions}");
         self.publish.push(Subject::all_commands(lattice));
+        self.publish.extend(reads(&stream, js_domain));
+        self.publish.extend(writes(&format!("$KV.{versions}.>"), js_domain));
+        // The versions of what is deleted go, too.
+        self.publish.push(format!("{}STREAM.PURGE.{stream}", api(js_domain)));
         self.subscribe.push(Subject::all_apps(lattice));
         self
     }

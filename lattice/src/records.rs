@@ -76,14 +76,12 @@ impl Lattice {
     /// The lattice's records; the bucket is made if it is not there. One that an operator made, with more replicas for example,
     /// is used as it is.
     pub async fn records(&self) -> Result<Records, RecordsError> {
-        let name = name(self.name());
-        let prefix = format!("$KV.{name}.");
-        let put_prefix = match self.js_domain() {
-            Some(domain) => format!("$JS.{domain}.API.{prefix}"),
-            None => prefix.clone(),
-        };
-        let bucket = Bucket::open(self.clone(), settings(&name)).await?;
-        Ok(Records { bucket, prefix, put_prefix })
+        Records::open(self, &name(self.name()), "Wattle's signed records").await
+    }
+
+    /// Every version of every application that was deployed: beside the records, for no host needs them. Made and used likewise.
+    pub async fn versions(&self) -> Result<Records, RecordsError> {
+        Records::open(self, &versions_name(self.name()), "Versions of Wattle's applications").await
     }
 }
 
@@ -92,11 +90,16 @@ pub(crate) fn name(lattice: &LatticeName) -> String {
     format!("wattle_{lattice}_records")
 }
 
+/// The name of the bucket with versions.
+pub(crate) fn versions_name(lattice: &LatticeName) -> String {
+    format!("wattle_{lattice}_versions")
+}
+
 /// A key-value bucket as NATS's tools know it, with the newest value of each key only.
-fn settings(name: &str) -> stream::Config {
+fn settings(name: &str, description: &str) -> stream::Config {
     stream::Config {
         name: format!("KV_{name}"),
-        description: Some("Wattle's signed records".to_owned()),
+        description: Some(description.to_owned()),
         subjects: vec![format!("$KV.{name}.>")],
         max_messages_per_subject: 1,
         max_message_size: i32::try_from(RECORD_LEN_MAX + 1_024).expect("a record is small"),
@@ -110,6 +113,16 @@ fn settings(name: &str) -> stream::Config {
 }
 
 impl Records {
+    async fn open(lattice: &Lattice, name: &str, description: &str) -> Result<Self, RecordsError> {
+        let prefix = format!("$KV.{name}.");
+        let put_prefix = match lattice.js_domain() {
+            Some(domain) => format!("$JS.{domain}.API.{prefix}"),
+            None => prefix.clone(),
+        };
+        let bucket = Bucket::open(lattice.clone(), settings(name, description)).await?;
+        Ok(Self { bucket, prefix, put_prefix })
+    }
+
     /// A record's token and its revision. The token is empty if what stands there cannot be one.
     pub async fn get(&self, key: &str) -> Result<Option<(String, u64)>, RecordsError> {
         let last = self.last(key).await?;
@@ -151,8 +164,19 @@ impl Records {
 
     /// All records: keys and tokens.
     pub async fn all(&self) -> Result<Vec<(String, String)>, RecordsError> {
-        let Reader { mut pending, mut messages } = self.read().await?;
         let mut records = Vec::new();
+        self.each("", |key, token| records.push((key.to_owned(), token))).await?;
+        Ok(records)
+    }
+
+    /// Looks at each record whose key begins so, the one that was changed last at last.
+    pub async fn each(
+        &self,
+        prefix: &str,
+        mut look: impl FnMut(&str, String),
+    ) -> Result<(), RecordsError> {
+        let Reader { mut pending, mut messages } = self.read(prefix).await?;
+        let mut count = 0;
         while pending > 0 {
             let next = timeout(NEXT_WAIT, messages.next()).await;
             let message = match next.map_err(|_| StoreError::TimedOut)? {
@@ -161,14 +185,27 @@ impl Records {
             };
             pending = message.info().map_or(0, |info| info.pending);
             if let Some(key) = self.key(&message).filter(|_| holds_value(&message)) {
-                records.push((key.to_owned(), self.token(&message.payload)));
+                count += 1;
+                look(key, self.token(&message.payload));
             }
-            if records.len() > RECORDS_MAX {
+            if count > RECORDS_MAX {
                 let text = format!("there are more than {RECORDS_MAX} records");
                 return Err(StoreError::Refused(text).into());
             }
         }
-        Ok(records)
+        Ok(())
+    }
+
+    /// The revision of the newest change.
+    pub async fn newest(&self) -> Result<u64, RecordsError> {
+        Ok(self.bucket.info().await?.state.last_sequence)
+    }
+
+    /// Removes every record up to a revision whose key begins so, as if it had never been. `prefix` ends with a dot.
+    pub async fn purge(&self, prefix: &str, newest: u64) -> Result<(), RecordsError> {
+        checked(prefix.strip_suffix('.').unwrap_or(prefix))?;
+        let subject = format!("{}{prefix}>", self.prefix);
+        Ok(self.bucket.purge(&subject, Some(newest.saturating_add(1))).await?)
     }
 
     async fn last(&self, key: &str) -> Result<Option<StreamMessage>, RecordsError> {
@@ -176,9 +213,10 @@ impl Records {
         Ok(self.bucket.last(&subject).await?)
     }
 
-    /// Reads the last message of every key, and then each new one.
-    async fn read(&self) -> Result<Reader, StoreError> {
-        self.bucket.read(&format!("{}>", self.prefix), DeliverPolicy::LastPerSubject).await
+    /// Reads the last message of every key that begins so, and then each new one. `prefix` is empty or ends with a dot.
+    async fn read(&self, prefix: &str) -> Result<Reader, StoreError> {
+        let filter = format!("{}{prefix}>", self.prefix);
+        self.bucket.read(&filter, DeliverPolicy::LastPerSubject).await
     }
 
     /// The key that a message is about. A key that could not be ours is counted.

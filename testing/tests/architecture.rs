@@ -26,7 +26,7 @@ const MAY_IMPORT: [(&str, &[&str]); 13] = [
 ];
 
 /// External crates, and the only crates of ours that may import them (`testing` measures and checks, so it may, too).
-const LIVES_IN: [(&str, &[&str]); 12] = [
+const LIVES_IN: [(&str, &[&str]); 13] = [
     ("async-nats", &["lattice"]),
     ("jsonwebtoken", &["claims"]),
     ("nkeys", &["claims"]),
@@ -39,6 +39,7 @@ const LIVES_IN: [(&str, &[&str]); 12] = [
     ("redis", &["keyvalue-redis"]),
     ("tar", &["claims"]),
     ("granit-parser", &["wadm"]),
+    ("ureq", &["cli"]),
 ];
 
 /// Crates whose default features are known to be more than we need.

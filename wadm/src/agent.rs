@@ -5,11 +5,15 @@
 mod act;
 mod identity;
 mod lease;
+mod news;
 mod observe;
+mod probes;
+mod questions;
 mod requests;
 mod rollouts;
 mod round;
 mod status;
+mod versions;
 mod view;
 
 use std::{
@@ -35,6 +39,8 @@ use self::{
     act::Done,
     identity::{Identity, SignFailed},
     lease::{Held, Keeper, Seen},
+    probes::Probes,
+    questions::Questions,
     requests::Told,
     rollouts::{Pending, Trials},
     view::View,
@@ -165,6 +171,7 @@ struct Worker {
     view: View,
     reconciler: Reconciler,
     trials: Trials,
+    probes: Probes,
     pending: BTreeMap<Name, Pending>,
     /// Applications whose rollout is being written.
     writing: BTreeSet<Name>,
@@ -172,8 +179,7 @@ struct Worker {
     lost: usize,
     /// When something of an application could not be written down.
     failed: BTreeMap<Name, Instant>,
-    /// Hosts that are being asked.
-    asking: BTreeSet<HostKey>,
+    questions: Questions,
     /// When hosts were last told again of links that do not hold.
     retried: BTreeMap<Name, Instant>,
     tasks: JoinSet<Done>,
@@ -185,6 +191,8 @@ struct Worker {
     is_due: bool,
     term: Option<u64>,
     told: Arc<Mutex<Told>>,
+    /// Events that were told under this term.
+    events: u64,
     /// Takes questions while we hold the lease.
     requests: Option<ControlServer>,
 }
@@ -198,11 +206,12 @@ impl Worker {
             view: View::default(),
             reconciler: Reconciler::default(),
             trials: Trials::default(),
+            probes: Probes::default(),
             pending: BTreeMap::new(),
             writing: BTreeSet::new(),
             lost: 0,
             failed: BTreeMap::new(),
-            asking: BTreeSet::new(),
+            questions: Questions::default(),
             retried: BTreeMap::new(),
             tasks: JoinSet::new(),
             start: now,
@@ -211,6 +220,7 @@ impl Worker {
             is_due: true,
             term: None,
             told: Arc::default(),
+            events: 0,
             requests: None,
         }
     }
@@ -241,7 +251,9 @@ impl Worker {
                         // Which one it was, it cannot say any more.
                         warn!(%error, "a task of wadm's failed");
                         self.writing.clear();
-                        self.asking.clear();
+                        self.probes.forget_asked();
+                        let commands = self.questions.lose();
+                        self.answer(commands, &Ok(()));
                     }
                 },
                 _ = stop.wait_for(|stop| *stop) => return,
@@ -265,10 +277,8 @@ impl Worker {
             }
             News::Record(RecordChange::Gone { .. } | RecordChange::Listing { .. }) => {}
             News::Beat(host, token) => {
-                if self.view.hear(&identity, host.clone(), &token) {
-                    self.is_due = true;
-                    self.ask(host);
-                }
+                self.is_due |= self.view.hear(&identity, host.clone(), &token);
+                self.ask(host);
             }
         }
     }
@@ -276,8 +286,8 @@ impl Worker {
     /// Has a host say what it runs, if what is known of it is old.
     fn ask(&mut self, host: HostKey) {
         let is_stale = self.view.hosts.get(&host).is_some_and(view::HostView::is_stale);
-        if is_stale && self.asking.insert(host.clone()) {
-            self.tasks.spawn(act::look(self.identity.clone(), host));
+        if is_stale || self.questions.is_wanted(&host) {
+            self.ask_anew(host);
         }
     }
 
@@ -289,11 +299,14 @@ impl Worker {
         // What another one had under way, it cannot know; and what this one had under way counts no more.
         self.reconciler = Reconciler::default();
         self.trials = Trials::default();
+        self.probes = Probes::default();
+        self.questions.forget_waiting();
         self.pending.clear();
-        self.term = term;
+        (self.term, self.events) = (term, 0);
         self.is_due = true;
         // Asked it is once it knows something: after its first round.
         self.requests = None;
+        *self.told.lock() = Told::default();
         match term {
             Some(term) => info!(term, host = %self.identity.host, "wadm acts"),
             None => info!("wadm waits for the lease"),

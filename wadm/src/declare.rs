@@ -57,7 +57,8 @@ pub fn version(manifest: &Manifest, name: VersionName, known: &Known) -> Result<
                 };
                 let party = Party { id: id.clone(), identity: resolved.identity.clone() };
                 parties.insert(&component.name, party);
-                components.push(Component { id, program, scaler: component.scaler.clone() });
+                let (scaler, probe) = (component.scaler.clone(), component.probe.clone());
+                components.push(Component { id, program, scaler, probe });
             }
             Source::Shared { .. } => {
                 let party = known.shared.get(&component.name).ok_or_else(unknown)?;

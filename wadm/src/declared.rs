@@ -10,7 +10,7 @@ use wattle_core::{
     link::LinkKey,
 };
 
-use crate::plan::{Application, Artifact, Component, Desired, Link, PutLink};
+use crate::plan::{Application, Artifact, Canary, Component, Desired, Link, PutLink};
 
 /// One deployment.
 #[derive(Clone, Debug)]
@@ -56,6 +56,34 @@ impl Declared {
         deployment.and_then(Deployment::before).is_some() && !is_judged
     }
 
+    /// The percentage that the version that is asked for may have for now; none where it may have all.
+    pub fn canary(&self, rollout: Option<&Rollout>) -> Option<u8> {
+        let own = rollout.filter(|rollout| rollout.generation == self.generation);
+        let is_promoted = own.is_some_and(|rollout| rollout.promoted);
+        let canary = self.deployment.as_ref()?.canary?;
+        let is_one = self.is_on_trial(rollout) && self.held.is_empty() && !is_promoted;
+        is_one.then_some(canary.weight)
+    }
+
+    /// What is asked for while the version before does a part: what only that one has, it needs meanwhile.
+    fn beside_the_one_before(&self, mut asked: Application, weight: u8) -> Application {
+        let Some(before) = self.before() else { return asked };
+        for (id, component) in &before.components {
+            asked.components.entry(id.clone()).or_insert_with(|| component.clone());
+        }
+        for (key, link) in &before.links {
+            asked.links.entry(key.clone()).or_insert_with(|| link.clone());
+        }
+        asked.uses.extend(before.uses.iter().cloned());
+        asked.canary = Some(Canary { weight, before: before.components.clone() });
+        asked
+    }
+
+    fn before(&self) -> Option<&Application> {
+        let name = &self.deployment.as_ref()?.before()?.name;
+        self.versions.iter().find(|(version, _)| version == name).map(|(_, asked)| asked)
+    }
+
     /// Whether the version that is asked for has been begun.
     pub fn is_begun(&self, rollout: Option<&Rollout>) -> bool {
         let asked = self.deployment.as_ref().and_then(Deployment::version);
@@ -71,12 +99,22 @@ impl Declared {
 
     /// The content of a link of the version that is to be run.
     pub fn content(&self, rollout: Option<&Rollout>, key: &LinkKey) -> Option<Digest> {
-        Some(self.asked(rollout)?.links.get(key)?.content)
+        let before = self.canary(rollout).and_then(|_| self.before()?.links.get(key));
+        Some(self.asked(rollout)?.links.get(key).or(before)?.content)
     }
 
     /// What runs under an id in the version that is to be run.
     pub fn program(&self, rollout: Option<&Rollout>, id: &EntityId) -> Option<&Artifact> {
         Some(&self.asked(rollout)?.components.get(id)?.artifact)
+    }
+
+    /// The program that a version has under an id, by content.
+    pub(crate) fn runs_in(&self, version: &VersionName, id: &EntityId) -> Option<Digest> {
+        let (_, asked) = self.versions.iter().find(|(name, _)| name == version)?;
+        match asked.components.get(id)?.artifact {
+            Artifact::Digest(program) => Some(program),
+            _ => None,
+        }
     }
 
     fn asked(&self, rollout: Option<&Rollout>) -> Option<&Application> {
@@ -92,6 +130,10 @@ pub fn desired<'a>(
 ) -> Desired {
     let applications = all.map(|(name, declared, rollout)| {
         let asked = declared.asked(rollout).cloned();
+        let asked = asked.map(|asked| match declared.canary(rollout) {
+            Some(weight) => declared.beside_the_one_before(asked, weight),
+            None => asked,
+        });
         (name.clone(), asked.unwrap_or_else(Application::ended))
     });
     Desired { applications: applications.collect() }
@@ -136,5 +178,6 @@ pub(crate) fn asked(phase: Phase, version: &Version) -> Application {
         components: components.collect(),
         links: links.collect(),
         uses: version.uses.clone(),
+        canary: None,
     }
 }

@@ -23,7 +23,7 @@ use wattle_core::{
 };
 
 use self::{component::Old, node::Node, reader::Reader};
-pub use wattle_core::deployment::{Kind, Scaler, Spread};
+pub use wattle_core::deployment::{Canary, Kind, Probe, Scaler, Spread};
 
 pub use self::{
     finding::{Finding, Severity},
@@ -53,6 +53,8 @@ pub struct Manifest {
     pub shared: bool,
     /// Seconds within which a version has to be healthy, where it says so; else the one before it runs again.
     pub healthy_within_s: Option<u32>,
+    /// The part of the hosts that a new version comes to first.
+    pub canary: Option<Canary>,
     /// What it consists of.
     pub components: Vec<Component>,
 }
@@ -72,6 +74,8 @@ pub struct Component {
     pub config: Vec<Config>,
     /// An actor's limits, where they are not to be the host's.
     pub limits: ActorLimits,
+    /// What an actor has to answer before it counts.
+    pub probe: Option<Probe>,
     /// How many run where.
     pub scaler: Scaler,
     /// Whom it calls.
@@ -177,9 +181,12 @@ fn application(reader: &mut Reader, root: &Node) -> Option<Manifest> {
         labels = metadata.take("labels").map_or_else(BTreeMap::new, |n| reader.texts(n));
         metadata.finish(reader);
     }
-    let (mut components, mut old, mut healthy_within_s) = (Vec::new(), Old::default(), None);
+    let (mut components, mut old) = (Vec::new(), Old::default());
+    let (mut healthy_within_s, mut canary) = (None, None);
     if let Some(mut spec) = spec {
-        healthy_within_s = spec.take("rollout").and_then(|node| rollout(reader, node));
+        if let Some(node) = spec.take("rollout") {
+            (healthy_within_s, canary) = rollout(reader, node);
+        }
         if let Some(node) = spec.take("policies") {
             for policy in reader.list(node) {
                 reader.warning(policy, "policies are not honoured: hosts read secrets themselves");
@@ -204,24 +211,42 @@ fn application(reader: &mut Reader, root: &Node) -> Option<Manifest> {
         annotations,
         labels,
         healthy_within_s,
+        canary,
         components,
     })
 }
 
-/// How a version comes in the place of another: within which time it has to be healthy.
-fn rollout(reader: &mut Reader, node: &Node) -> Option<u32> {
-    let mut fields = reader.fields(node, "rollout")?;
+/// How a version comes in the place of another: within which time it has to be healthy, and where it comes first.
+fn rollout(reader: &mut Reader, node: &Node) -> (Option<u32>, Option<Canary>) {
+    let Some(mut fields) = reader.fields(node, "rollout") else { return (None, None) };
     let timeout = fields.take("timeout").and_then(|node| reader.understood(node, timeout_s));
+    let canary = fields.take("canary").and_then(|node| canary(reader, node));
     fields.finish(reader);
-    timeout
+    (timeout, canary)
+}
+
+fn canary(reader: &mut Reader, node: &Node) -> Option<Canary> {
+    const FOR_S: u32 = 60;
+    let mut fields = reader.fields(node, "canary")?;
+    let weight = fields.need(reader, "weight");
+    let weight = weight.and_then(|node| reader.parsed(node, "a percentage"));
+    let for_s = fields.take("for").map_or(Some(FOR_S), |node| reader.understood(node, seconds));
+    fields.finish(reader);
+    let canary = Canary { weight: weight?, for_s: for_s? };
+    canary.check().map_err(|what| reader.error(node, what)).ok()?;
+    Some(canary)
 }
 
 fn timeout_s(text: &str) -> Result<u32, String> {
-    const MAX_S: u64 = 24 * 60 * 60;
+    const MAX_S: u32 = 24 * 60 * 60;
+    let s = seconds(text)?;
+    let fits = (1..=MAX_S).contains(&s);
+    fits.then_some(s).ok_or_else(|| "a version has from 1s to 1d to become healthy".to_owned())
+}
+
+fn seconds(text: &str) -> Result<u32, String> {
     let time = quantity::duration(text).map_err(|error| error.to_string())?;
-    let fits = (1..=MAX_S).contains(&time.as_secs());
-    let s = u32::try_from(time.as_secs()).ok().filter(|_| fits);
-    s.ok_or_else(|| "a version has from 1s to 1d to become healthy".to_owned())
+    Ok(u32::try_from(time.as_secs()).unwrap_or(u32::MAX))
 }
 
 fn annotations_of(reader: &mut Reader, node: &Node) -> BTreeMap<String, String> {

@@ -4,6 +4,7 @@
 //! can be done now: what has to wait for something is left to a later round. When everything is as it should be, nothing is left to do.
 
 mod desired;
+mod goals;
 mod links;
 mod observed;
 mod rollout;
@@ -18,7 +19,7 @@ use wattle_core::{EntityId, HostKey, Name, link::LinkKey};
 
 use self::spread::{Candidate, Candidates};
 pub use self::{
-    desired::{Application, Artifact, Component, Desired, Link, Phase},
+    desired::{Application, Artifact, Canary, Component, Desired, Link, Phase},
     observed::{Host, HostState, Observed, PutLink, Refused, Running},
     spread::{Placement, Share},
 };
@@ -88,6 +89,8 @@ pub struct Status {
     pub placement: Placement,
     /// Instances that answer, of the artifact that is asked for.
     pub ready: u32,
+    /// Whether that artifact answers wherever it may run as a canary, and goes no further for that reason alone.
+    pub is_canary: bool,
 }
 
 impl Status {
@@ -102,16 +105,22 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
     let kept = kept(desired);
     let mut plan = Plan::default();
     let mut room = Room::new(observed);
-    for (id, component) in &kept.components {
+    for (id, (component, canary)) in &kept.components {
         let placement = {
             let candidates = room.candidates(observed, id, component);
             spread::place(&component.scaler, &candidates)
         };
         let now = rollout::Now::new(observed, id, component);
-        plan.commands.extend(rollout::steps(id, component, &placement, &now));
+        let canary = canary.and_then(|Canary { weight, before }| {
+            goals::canary(id, component, before.get(*id)?, *weight, &placement, observed)
+        });
+        let steps = rollout::steps(id, component, &placement, &now, canary.as_ref());
+        let is_met = |goals| goals::are_met(goals, id, observed);
+        let is_canary = steps.is_empty() && canary.as_ref().is_some_and(is_met);
+        plan.commands.extend(steps);
         room.settle(id, component.kind, &placement);
         let ready = now.ready();
-        plan.status.insert((*id).clone(), Status { placement, ready });
+        plan.status.insert((*id).clone(), Status { placement, ready, is_canary });
     }
     plan.commands.extend(links::steps(desired, observed, &kept, &plan.status));
     plan.commands.extend(leftovers(desired, observed, &kept));
@@ -120,7 +129,8 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
 
 /// What is to run: everything of deployed applications, and of the others what these use.
 struct Kept<'a> {
-    components: BTreeMap<&'a EntityId, &'a Component>,
+    /// With the canary of its application.
+    components: BTreeMap<&'a EntityId, (&'a Component, Option<&'a Canary>)>,
     links: BTreeMap<&'a LinkKey, (&'a Name, &'a Link)>,
 }
 
@@ -156,7 +166,10 @@ fn kept(desired: &Desired) -> Kept<'_> {
             break;
         }
     }
-    let components = desired.applications.values().flat_map(|application| &application.components);
+    let components = desired.applications.values().flat_map(|application| {
+        let components = application.components.iter();
+        components.map(|(id, component)| (id, (component, application.canary.as_ref())))
+    });
     let links = all.into_iter().filter(|(name, _, link)| {
         desired.applications[*name].phase == Phase::Deployed
             || (!link.is_traffic && ids.contains(&link.source) && ids.contains(&link.target))

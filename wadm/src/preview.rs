@@ -196,6 +196,7 @@ fn change_of(new: &Component, before: &[Component]) -> Change {
         ("type", new.program.kind() != old.program.kind()),
         ("config", new.program.config != old.program.config),
         ("limits", new.program.limits != old.program.limits),
+        ("health", new.probe != old.probe),
         ("scaler", new.scaler != old.scaler),
     ])
 }

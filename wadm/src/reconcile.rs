@@ -80,6 +80,8 @@ pub struct Round {
     pub is_settled: bool,
     /// Applications of which that does not hold.
     pub unsettled: BTreeSet<Name>,
+    /// Those among them of which it holds but for what a canary keeps from going further.
+    pub canaries: BTreeSet<Name>,
     /// When something that failed is to be tried again, so that another round is due.
     pub again_ms: Option<u64>,
 }
@@ -98,7 +100,8 @@ impl Reconciler {
             .values()
             .filter_map(|under_way| application_of(&under_way.command))
             .collect();
-        let silent = plan.status.iter().filter(|(_, status)| !status.answers());
+        let is_silent = |status: &Status| !status.answers() && !status.is_canary;
+        let silent = plan.status.iter().filter(|(_, status)| is_silent(status));
         unsettled.extend(silent.filter_map(|(id, _)| plan::application_of(id)));
         for command in plan.commands {
             let subject = Subject::of(&command);
@@ -114,9 +117,14 @@ impl Reconciler {
             self.under_way.insert(subject, sent);
             commands.push(command);
         }
+        let canaries = plan.status.iter().filter(|(_, status)| status.is_canary);
+        let mut canaries: BTreeSet<Name> =
+            canaries.filter_map(|(id, _)| plan::application_of(id)).collect();
+        canaries.retain(|name| !unsettled.contains(name));
+        unsettled.extend(canaries.iter().cloned());
         let again = self.failed.values().map(|failed| failed.until_ms);
         let again_ms = again.filter(|until_ms| *until_ms > now_ms).min();
-        Round { commands, status: plan.status, is_settled, unsettled, again_ms }
+        Round { commands, status: plan.status, is_settled, unsettled, canaries, again_ms }
     }
 
     /// Why a host could not do what it was told of something, until it is tried again.

@@ -2,7 +2,7 @@
 
 use std::{net::TcpListener, path::Path, process::ExitCode};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use signal_hook::{
     consts::{SIGHUP, SIGINT, SIGTERM},
     iterator::Signals,
@@ -10,7 +10,7 @@ use signal_hook::{
 
 use crate::{build, lattice::Lattice, repository::Repository, tools};
 
-/// Where the demo listens if nobody else does.
+/// Where the demo's counter listens if nobody else does, and behind it the other one.
 const PORT: u16 = 8080;
 
 /// Installs what is missing, builds, starts, shows, serves until Ctrl-C, and takes everything away again.
@@ -41,71 +41,79 @@ fn serve(repository: &Repository, folder: &Path, signals: &mut Signals) -> Resul
 }
 
 fn show_everything(lattice: &Lattice<'_>) -> Result<()> {
-    const HTTP: &str = "wasi:http/incoming-handler";
-    const KEY_VALUE: &str = "wasi:keyvalue/store,wasi:keyvalue/atomics";
-    let address = format!("127.0.0.1:{}", port()?);
-    let at = format!("address={address}");
-
-    say("A lattice of one host, with keys and state in a folder of its own.");
+    let folder = lattice.folder().parent().context("a lattice's folder is in one")?.to_owned();
+    say("A lattice of two hosts, with keys and state in a folder of its own.");
     lattice.show(&["up", "-d"])?;
+    lattice.show(&["up", "-d", "--name", "second"])?;
 
     say("Two actors: compiled to components, and signed for exactly what they import and export.");
     for package in build::EXAMPLES {
         lattice.show(&["build", package])?;
     }
 
+    say("What is to run, where, and who may call whom, a manifest says. What would it do?");
+    let counter = Manifest::of("examples/keyvalue-counter", &folder, "127.0.0.1:8081", PORT)?;
+    println!("\n$ cat {}\n{}", counter.path, counter.text.trim_end());
+    lattice.show(&["app", "plan", &counter.path])?;
+
+    say("Deploying it shows what it grants, signs that, and returns when everything answers.");
+    lattice.show(&["app", "deploy", &counter.path])?;
+    for _ in 0..2 {
+        curl(&format!("http://{}/", counter.address))?;
+    }
+
+    say("What no link allows is denied: the http-server may call the counter, and not its store.");
+    lattice.show_failing(&["why", "counter/web", "counter/store", "wasi:keyvalue/store"])?;
+
     say(
-        "Two providers, each a process of its own: one speaks HTTP, one keeps keys and values in a file.",
+        "A second application beside it, and a new version of the first: another number of calls at once.",
     );
-    lattice.show(&["start", "provider", "http-server"])?;
-    lattice.show(&["start", "provider", "keyvalue-embedded"])?;
+    let hello = Manifest::of("examples/http-hello", &folder, "127.0.0.1:8080", PORT + 1)?;
+    lattice.show(&["app", "deploy", &hello.path])?;
+    curl(&format!("http://{}/", hello.address))?;
+    counter.rewrite("instances: 100", "instances: 60")?;
+    lattice.show(&["app", "deploy", &counter.path])?;
+    lattice.show(&["app", "history", "counter"])?;
 
-    say("The actors run, and nobody may call anybody: a link is what allows it.");
-    for package in build::EXAMPLES {
-        let name = package.rsplit('/').next().unwrap_or(package);
-        lattice.show(&[
-            "start",
-            "actor",
-            &format!("{package}/build/{name}.signed.wasm"),
-            "--id",
-            name,
-        ])?;
-    }
-    for (path, actor) in [("path=/hello", "http-hello"), ("path=/counter", "keyvalue-counter")] {
-        lattice.show(&[
-            "link",
-            "put",
-            "http-server",
-            actor,
-            HTTP,
-            "--source",
-            &at,
-            "--source",
-            path,
-        ])?;
-    }
-
-    say("The counter answers, but it may not reach its store yet. Ask why, then allow it.");
-    lattice.show_failing(&[
-        "why",
-        "keyvalue-counter",
-        "keyvalue-embedded",
-        "wasi:keyvalue/store",
-    ])?;
-    lattice.show(&["link", "put", "keyvalue-counter", "keyvalue-embedded", KEY_VALUE])?;
-
-    say("Over HTTP.");
-    for path in ["hello", "counter", "counter"] {
-        curl(&format!("http://{address}/{path}"))?;
-    }
-    lattice.show(&["get", "inventory"])?;
-    lattice.show(&["get", "links"])?;
+    say("And back. The store goes on meanwhile, so that the count does.");
+    lattice.show(&["app", "rollback", "counter"])?;
+    curl(&format!("http://{}/", counter.address))?;
+    lattice.show(&["app", "status", "counter"])?;
+    lattice.show(&["app", "list"])?;
     println!(
         "\nFrom another terminal, `WATTLE_DIR={} target/debug/wattle …` does more with it.\n\
-         It serves until Ctrl-C, which stops everything and removes it. The counter:\n\n  http://{address}/counter\n",
-        lattice.folder().display()
+         It serves until Ctrl-C, which stops everything and removes it. The counter:\n\n  http://{}/\n",
+        lattice.folder().display(),
+        counter.address
     );
     Ok(())
+}
+
+/// An example's manifest, in the demo's folder, with an address that is free.
+struct Manifest {
+    path: String,
+    text: String,
+    address: String,
+}
+
+impl Manifest {
+    fn of(example: &str, folder: &Path, address: &str, wanted: u16) -> Result<Self> {
+        let source = std::path::absolute(example)?;
+        let text = std::fs::read_to_string(source.join("wadm.yaml"))?;
+        let (files, own) = ("file:build/", format!("file:{}/build/", source.display()));
+        ensure!(text.contains(address) && text.contains(files), "{example}/wadm.yaml has changed");
+        let free = format!("127.0.0.1:{}", port(wanted)?);
+        let text = text.replace(address, &free).replace(files, &own);
+        let name = example.rsplit('/').next().unwrap_or(example);
+        let path = folder.join(format!("{name}.yaml")).to_string_lossy().into_owned();
+        std::fs::write(&path, &text)?;
+        Ok(Self { path, text, address: free })
+    }
+
+    fn rewrite(&self, old: &str, new: &str) -> Result<()> {
+        ensure!(self.text.contains(old), "{} has changed", self.path);
+        Ok(std::fs::write(&self.path, self.text.replace(old, new))?)
+    }
 }
 
 fn say(what: &str) {
@@ -120,11 +128,11 @@ fn curl(url: &str) -> Result<()> {
 }
 
 /// The usual port, or one that is free.
-fn port() -> Result<u16> {
-    if TcpListener::bind(("127.0.0.1", PORT)).is_ok() {
-        return Ok(PORT);
+fn port(usual: u16) -> Result<u16> {
+    if TcpListener::bind(("127.0.0.1", usual)).is_ok() {
+        return Ok(usual);
     }
     let free = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-    eprintln!("port {PORT} is taken: using {free}");
+    eprintln!("port {usual} is taken: using {free}");
     Ok(free)
 }

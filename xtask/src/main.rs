@@ -22,7 +22,7 @@ The commands of the repository itself.
 
 Usage: cargo xtask <command>
 
-  demo                 install what is missing, build, start a lattice with both examples, and serve until Ctrl-C
+  demo                 install what is missing, build, start a lattice, deploy both examples, and serve until Ctrl-C
   test [ARGS…]         install what is missing, build, and run every test; ARGS go to `cargo test`
   bench [--json FILE] [--rounds N] [--seconds N] [--only IDS]
                        measure, and write docs/benchmarks.md; IDS are letters of rows, s is the time of a start

@@ -27,6 +27,9 @@ pub struct Rollout {
     pub version: VersionName,
     /// Whether it has been healthy: from then on it is kept running, whatever happens to it.
     pub healthy: bool,
+    /// Whether it has been well as a canary: it goes to all hosts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub promoted: bool,
     /// The deployment's links that hold, by content.
     #[serde(default)]
     pub links: BTreeSet<Digest>,

@@ -94,7 +94,7 @@ impl Authority {
             limits: ActorLimits::default(),
         };
         let scaler = Scaler::Spread { instances: 3, spread: vec![] };
-        let component = Component { id: id("hello"), program, scaler };
+        let component = Component { id: id("hello"), program, scaler, probe: None };
         let source = Party { id: id("hello"), ..link.source };
         let target = Party { id: "other/store".parse().unwrap(), ..link.target };
         let version = Version {
@@ -109,6 +109,8 @@ impl Authority {
             application: application.parse().unwrap(),
             phase: Phase::Deployed,
             versions: vec![version],
+            canary: None,
+            is_return: false,
             end: None,
         }
     }
@@ -119,6 +121,7 @@ impl Authority {
             generation: 1,
             version: "v1.0".parse().unwrap(),
             healthy: true,
+            promoted: false,
             links: [Digest::from_bytes([4; 32])].into(),
             given_up: None,
         }

@@ -56,16 +56,18 @@ pub(crate) async fn run(context: &Context, args: HostArgs) -> anyhow::Result<Exi
     let data_dir = hosting::claim(&project, &home).await?;
     let given = Given {
         name: args.options.name.as_ref(),
-        token: args.token.as_deref().map(token).transpose()?,
+        token: args.token.as_deref().map(read_token).transpose()?,
         trust: &args.trust,
     };
-    let identity = Identity::establish(&project, &data_dir, lattice, given, context.output)?;
+    let identity =
+        Identity::establish(&project, (&home, &data_dir), lattice, given, context.output)?;
     let start = hosting::start(&project, &home, data_dir, identity, &args.options, &nats, logbook);
     let host = Box::pin(start).await?;
     host.serve(&mut signals, context.output).await?;
     Ok(Exit::Ok)
 }
 
-fn token(path: &Path) -> anyhow::Result<String> {
+/// The token that admits a host.
+pub(super) fn read_token(path: &Path) -> anyhow::Result<String> {
     file::read_small(path)?.with_context(|| format!("no file {}", path.display()))
 }

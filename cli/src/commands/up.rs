@@ -144,7 +144,8 @@ impl Next<'_> {
         let nats = crate::session::nats(&context.global, &file, project)?;
         let data_dir = hosting::claim(project, home).await?;
         let given = Given { name: Some(name), ..Given::default() };
-        let identity = Identity::establish(project, &data_dir, file.name(), given, context.output)?;
+        let identity =
+            Identity::establish(project, (home, &data_dir), file.name(), given, context.output)?;
         hosting::start(project, home, data_dir, identity, options, &nats, logbook).await
     }
 }

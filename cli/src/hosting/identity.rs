@@ -14,7 +14,8 @@ use crate::{
     output::Output,
     problem::Problem,
     project::{
-        Project, file, home,
+        Project, file,
+        home::{self, Home},
         keys::{Role, Signer, read_key},
     },
     signing::{name_like, operator_of},
@@ -46,7 +47,7 @@ impl Identity {
     /// what.
     pub(crate) fn establish(
         project: &Project,
-        data_dir: &DataDir,
+        (home, data_dir): (&Home, &DataDir),
         lattice: LatticeName,
         given: Given<'_>,
         output: Output,
@@ -55,7 +56,11 @@ impl Identity {
         let token =
             given.token.clone().map_or_else(|| file::read_small(&path), |it| Ok(Some(it)))?;
         let known = token.as_deref().and_then(home::admitted);
-        let name = given.name.cloned().or(known).map_or_else(machine_name, Ok)?;
+        let default = || match home {
+            Home::Wadm => name_like("wadm"),
+            Home::First | Home::Further(_) => machine_name(),
+        };
+        let name = given.name.cloned().or(known).map_or_else(default, Ok)?;
         let key = key(&data_dir.join("host.nk"), output)?;
         let (operators, accounts) = trusted(project, given.trust)?;
         let trust = Trust {
@@ -72,7 +77,7 @@ impl Identity {
             }
             None => match token.filter(|token| admits(token, &key, &name, &trust).is_ok()) {
                 Some(kept) => kept,
-                None => newly_signed(project, &path, &key, &name, &trust)?,
+                None => newly_signed(project, home, &path, &key, &name, &trust)?,
             },
         };
         Ok(Self { lattice, name, key, token, operators, accounts })
@@ -122,7 +127,8 @@ fn trusted(
     }
     if operators.is_empty() && accounts.is_empty() {
         let what = "nothing says whom this host is to trust";
-        let next = "wattle host --trust O…   (`wattle keys list` shows the operator's key where the lattice was made)";
+        let next =
+            "--trust O…   (`wattle keys list` shows the operator's key where the lattice was made)";
         return Err(Problem::new(Exit::Usage, what).next(next).into());
     }
     Ok((operators, accounts))
@@ -130,6 +136,7 @@ fn trusted(
 
 fn newly_signed(
     project: &Project,
+    home: &Home,
     path: &Path,
     key: &KeyPair,
     name: &Name,
@@ -138,9 +145,13 @@ fn newly_signed(
     let Ok(account) = project.keys().signer(Role::Account) else {
         let public = key.public();
         let what = format!("host {public} is not admitted to lattice {} yet", trust.lattice);
+        let (command, rights) = match home {
+            Home::Wadm => ("wadm", " --wadm"),
+            Home::First | Home::Further(_) => ("host", ""),
+        };
         let next = format!(
-            "where the account's key is: wattle claims sign host {public} --name {name} --out host.jwt\n        \
-             then here:                  wattle host --token host.jwt"
+            "where the account's key is: wattle claims sign host {public} --name {name}{rights} --out host.jwt\n        \
+             then here:                  wattle {command} --token host.jwt"
         );
         return Err(Problem::new(Exit::Denied, what).next(next).into());
     };

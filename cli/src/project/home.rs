@@ -1,4 +1,4 @@
-//! Where the hosts of a project live: the first one in `host/`, each further one in `hosts/NAME/`.
+//! Where the hosts of a project live: the first one in `host/`, each further one in `hosts/NAME/`, a wadm alone in `wadm/`.
 
 use std::path::PathBuf;
 
@@ -16,6 +16,8 @@ pub(crate) enum Home {
     First,
     /// A further host's, which is called like it.
     Further(Name),
+    /// A wadm's that runs alone: by its claims it is a host, and it runs nothing.
+    Wadm,
 }
 
 impl Home {
@@ -24,6 +26,7 @@ impl Home {
         match self {
             Self::First => project.dir().join("host"),
             Self::Further(name) => project.dir().join("hosts").join(name.as_str()),
+            Self::Wadm => project.dir().join("wadm"),
         }
     }
 
@@ -32,6 +35,7 @@ impl Home {
         let name = match self {
             Self::First => "host",
             Self::Further(name) => name.as_str(),
+            Self::Wadm => "wadm",
         };
         project.dir().join("logs").join(format!("{name}.log"))
     }

@@ -108,7 +108,10 @@ pub(crate) fn unexpected(outcome: &Outcome) -> anyhow::Error {
         Outcome::Logs(_) => "logs",
         Outcome::Trace(_) => "a trace",
         Outcome::Applications(_) => "applications",
+        Outcome::Application(_) => "an application",
         Outcome::Deployment(_) => "a deployment",
+        Outcome::History(_) => "a history",
+        Outcome::Version(_) => "a version",
     };
     anyhow::anyhow!("the host answered with {what}, which was not the question")
 }

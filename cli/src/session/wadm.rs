@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use wattle_claims::{DeploymentRecord, Draft, Right, Signed, Timestamp};
+use wattle_claims::{DeploymentRecord, Draft, RecordKey, Right, Signed, Timestamp};
 use wattle_core::{
     Name,
-    app::{AppRequest, ApplicationStatus},
+    app::{AppRequest, ApplicationStatus, ApplicationSummary, History},
     control::{Answer, FailureKind, Outcome},
-    deployment::VersionName,
+    deployment::{Deployment, Version, VersionName},
 };
 use wattle_lattice::AppError;
 
@@ -31,7 +31,7 @@ pub(crate) struct Deployed {
 
 impl Session {
     /// How all applications stand.
-    pub(crate) async fn applications(&self) -> anyhow::Result<Vec<ApplicationStatus>> {
+    pub(crate) async fn applications(&self) -> anyhow::Result<Vec<ApplicationSummary>> {
         match self.ask_wadm(AppRequest::List).await? {
             Outcome::Applications(all) => Ok(all),
             other => Err(unexpected(&other)),
@@ -45,7 +45,7 @@ impl Session {
     ) -> anyhow::Result<Option<ApplicationStatus>> {
         let application = application.clone();
         match found(self.ask_wadm(AppRequest::Status { application }).await)? {
-            Some(Outcome::Applications(mut all)) => Ok(all.pop()),
+            Some(Outcome::Application(status)) => Ok(Some(*status)),
             None => Ok(None),
             Some(other) => Err(unexpected(&other)),
         }
@@ -72,6 +72,38 @@ impl Session {
             Err(_) => DeploymentRecord { value: None, ..token.peek()?.body },
         };
         Ok(Some(Deployed { record, version: signed.version, healthy: signed.healthy }))
+    }
+
+    /// The versions of an application that are kept.
+    pub(crate) async fn history(&self, application: &Name) -> anyhow::Result<History> {
+        let application = application.clone();
+        match self.ask_wadm(AppRequest::History { application }).await? {
+            Outcome::History(history) => Ok(history),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// One of them, as a user of the account signed it: wadm's word for it is not enough.
+    pub(crate) async fn version(
+        &self,
+        application: &Name,
+        name: &VersionName,
+    ) -> anyhow::Result<Version> {
+        let asked = AppRequest::Version { application: application.clone(), version: name.clone() };
+        let token = match self.ask_wadm(asked).await? {
+            Outcome::Version(token) => token,
+            other => return Err(unexpected(&other)),
+        };
+        let record = Signed::<DeploymentRecord>::parse(&token)
+            .and_then(|record| record.verify(&self.trust, Timestamp::now()))
+            .with_context(|| format!("version {name} of {application}"))?;
+        let own = RecordKey::Deployment {
+            account: self.account.clone(),
+            application: application.clone(),
+        };
+        let version = record.body.value.as_ref().and_then(Deployment::version);
+        let version = version.filter(|version| record.body.key == own && version.name == *name);
+        version.cloned().with_context(|| format!("wadm gave another version than {name}"))
     }
 
     /// Signs a deployment, or the end of one, and hands it to wadm.

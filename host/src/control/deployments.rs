@@ -40,6 +40,10 @@ impl Control {
                 self.run(&declared[0], program, Scale::UpTo(instances)).await
             }
             Goal::Stop => self.stop_declared(account, &asked.id).await,
+            Goal::Probe { program } => {
+                let declared = self.declared(account, &application, &asked.id, program)?;
+                self.probe(&declared, program).await
+            }
         }
     }
 

@@ -14,9 +14,12 @@ use crate::registry::{
 
 /// Artifacts on its disk that an inventory lists.
 const CACHED_MAX: usize = 500;
+/// What runs on other hosts, of which an inventory tells: these can be asked themselves.
+const ELSEWHERE_MAX: usize = 1_000;
 
 impl Control {
-    pub(super) fn inventory(&self) -> Outcome {
+    /// A wadm asks every host, and needs from none what it knows of others.
+    pub(super) fn inventory(&self, is_for_wadm: bool) -> Outcome {
         // First: what changes meanwhile is said by the next beat's number.
         let running = self.running_number();
         let (trust, now) = (self.registry.trust(), self.registry.now());
@@ -39,7 +42,10 @@ impl Control {
             providers,
             refused: self.reports.counts(),
             sessions: self.router.elsewhere().sessions().map_or(0, |sessions| sessions.count()),
-            elsewhere: self.router.routes().elsewhere(),
+            elsewhere: match is_for_wadm {
+                true => Vec::new(),
+                false => self.router.routes().elsewhere(ELSEWHERE_MAX),
+            },
             failed_links: self.failed_links(),
             room: self.runtime.room,
             cached: self.artifacts.digests(CACHED_MAX),

@@ -81,8 +81,8 @@ impl Routes {
         placed.filter(|(_, known)| known.party == *party).map(|(host, _)| host)
     }
 
-    /// Everything that runs on other hosts.
-    pub(crate) fn elsewhere(&self) -> Vec<Elsewhere> {
+    /// What runs on other hosts, so much of it.
+    pub(crate) fn elsewhere(&self, most: usize) -> Vec<Elsewhere> {
         let placed = self.placed.values().flatten();
         let mut all: Vec<Elsewhere> = placed
             .map(|(host, known)| {
@@ -91,6 +91,7 @@ impl Routes {
             })
             .collect();
         all.sort_by(|a, b| (&a.id, &a.host).cmp(&(&b.id, &b.host)));
+        all.truncate(most);
         all
     }
 

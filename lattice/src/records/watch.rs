@@ -145,7 +145,7 @@ impl<'a> Round<'a> {
         seen: &'a mut Seen,
     ) -> Result<Self, Ended> {
         let info = records.bucket.info().await?;
-        let reader = records.read().await?;
+        let reader = records.read("").await?;
         let replaced = seen.is_replaced_by(&Account::of(&info));
         *seen = Seen::at(&info);
         let mut round = Self { records, changes, seen, reader, listed: false };

@@ -1,8 +1,12 @@
 //! What the agent does to the lattice: commands to hosts, and rollouts written down. Each in a task of its own, which says how it went.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use futures::future::join_all;
+use tracing::debug;
 use wattle_claims::{Record, RecordKey, Rollout, Signed};
 use wattle_core::{
     HostKey, Name,
@@ -11,7 +15,9 @@ use wattle_core::{
 };
 use wattle_lattice::RecordsError;
 
-use super::{Identity, SignFailed, view::StoredRollout};
+use super::{
+    Identity, SignFailed, probes::Probed, questions::LinkCommands, versions, view::StoredRollout,
+};
 use crate::{plan, reconcile::COMMAND_MS};
 
 /// How long a host may take to say what it runs, or to take a record.
@@ -23,20 +29,21 @@ const COMMAND_WAIT: Duration = Duration::from_millis(COMMAND_MS);
 pub(super) enum Done {
     /// A host was told to run or stop something.
     Told { command: plan::Command, sent_ms: u64, outcome: Result<(), String> },
+    /// A host was told to probe what it runs.
+    Probed { probed: Probed, outcome: Result<(), String> },
     /// A host was asked what it runs.
     Asked(Look),
-    /// A rollout was written down, and hosts were told of it, for the sake of these commands.
+    /// A rollout was written down, and these hosts were told of it, for the sake of these commands.
     Wrote {
         application: Name,
-        commands: Vec<(plan::Command, u64)>,
+        commands: LinkCommands,
         outcome: Result<Box<StoredRollout>, String>,
-        /// What these hosts made of it.
-        looks: Vec<Look>,
+        told: BTreeSet<HostKey>,
     },
     /// The end of a deployment was written down.
     Ended { application: Name, outcome: Result<(), String> },
     /// Hosts were told again of links that did not hold.
-    Retried { application: Name, looks: Vec<Look> },
+    Retried { application: Name, told: BTreeSet<HostKey> },
 }
 
 /// What a host said that it runs, and when it was asked.
@@ -71,29 +78,38 @@ pub(super) async fn tell(
     Done::Told { command, sent_ms, outcome }
 }
 
+/// Has a host probe what it runs.
+pub(super) async fn probe(
+    identity: Identity,
+    term: u64,
+    deployment: String,
+    probed: Probed,
+) -> Done {
+    let goal = Goal::Probe { program: probed.program };
+    let asked = Command::Reconcile(Reconcile { term, deployment, id: probed.id.clone(), goal });
+    let outcome = ask(&identity, &probed.host, asked, COMMAND_WAIT).await.map(drop);
+    Done::Probed { probed, outcome }
+}
+
 fn refused(command: plan::Command, sent_ms: u64, why: &str) -> Done {
     Done::Told { command, sent_ms, outcome: Err(why.to_owned()) }
 }
 
 /// Asks a host what it runs.
 pub(super) async fn look(identity: Identity, host: HostKey) -> Done {
-    Done::Asked(look_at(&identity, host).await)
-}
-
-async fn look_at(identity: &Identity, host: HostKey) -> Look {
     let at = Instant::now();
-    let inventory = match ask(identity, &host, Command::GetInventory, ASK_WAIT).await {
+    let inventory = match ask(&identity, &host, Command::GetInventory, ASK_WAIT).await {
         Ok(Outcome::Inventory(inventory)) if inventory.host == host => Ok(inventory),
         Ok(_) => Err("it answered with something else".to_owned()),
         Err(error) => Err(error),
     };
-    Look { host, at, inventory }
+    Done::Asked(Look { host, at, inventory })
 }
 
 /// A rollout that is to be written in the place of what the store has.
 pub(super) struct Write {
     pub(super) application: Name,
-    pub(super) commands: Vec<(plan::Command, u64)>,
+    pub(super) commands: LinkCommands,
     /// None where the deployment has ended.
     pub(super) rollout: Option<Rollout>,
     pub(super) generation: u64,
@@ -130,11 +146,12 @@ pub(super) async fn write(identity: Identity, write: Write) -> Done {
         Ok(Box::new(StoredRollout { generation, revision, rollout, text }))
     };
     let outcome: Result<Box<StoredRollout>, String> = put.await;
-    let looks = match &outcome {
-        Ok(stored) => tell_of_record(&identity, hosts, &stored.text).await,
-        Err(_) => Vec::new(),
+    let told = match &outcome {
+        // What does not change a link, hosts read in the store in time.
+        Ok(stored) if !commands.is_empty() => tell_of_record(&identity, hosts, &stored.text).await,
+        _ => BTreeSet::new(),
     };
-    Done::Wrote { application, commands, outcome, looks }
+    Done::Wrote { application, commands, outcome, told }
 }
 
 /// Tells hosts of a record that some of its links did not hold by: they try them again.
@@ -144,22 +161,24 @@ pub(super) async fn retry(
     hosts: Vec<HostKey>,
     text: String,
 ) -> Done {
-    let looks = tell_of_record(&identity, hosts, &text).await;
-    Done::Retried { application, looks }
+    let told = tell_of_record(&identity, hosts, &text).await;
+    Done::Retried { application, told }
 }
 
-/// A host that does not answer now reads it in the store. What the others made of it, they are asked at once: whether a link holds is
-/// known only then.
-async fn tell_of_record(identity: &Identity, hosts: Vec<HostKey>, text: &str) -> Vec<Look> {
+/// Gives those that took it. A host that does not answer now reads it in the store.
+async fn tell_of_record(identity: &Identity, hosts: Vec<HostKey>, text: &str) -> BTreeSet<HostKey> {
     let told = hosts.into_iter().map(async |host| {
         let command = Command::PutRecord { token: text.to_owned() };
         let said = ask(identity, &host, command, ASK_WAIT).await;
         match said {
-            Ok(_) => look_at(identity, host).await,
-            Err(error) => Look { host, at: Instant::now(), inventory: Err(error) },
+            Ok(_) => Some(host),
+            Err(reason) => {
+                debug!(%host, reason, "a host was not told of a rollout");
+                None
+            }
         }
     });
-    join_all(told).await
+    join_all(told).await.into_iter().flatten().collect()
 }
 
 /// Writes down that a deployment has ended, by the tombstone that its user signed, unless there is another deployment by now.
@@ -175,9 +194,11 @@ pub(super) async fn end(
     };
     let put = async {
         let records = identity.lattice.records().await?;
+        let newest = identity.lattice.versions().await?.newest().await?;
         match records.get(&key.to_string()).await? {
             Some((text, revision)) if text == known => {
-                records.put(&key.to_string(), &tombstone, Some(revision)).await.map(drop)
+                records.put(&key.to_string(), &tombstone, Some(revision)).await?;
+                versions::forget(&identity, &application, newest).await
             }
             _ => Ok(()),
         }

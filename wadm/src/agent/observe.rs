@@ -7,7 +7,10 @@ use std::{
 
 use wattle_core::{AccountKey, Digest, HostKey, inventory::Inventory};
 
-use super::view::{HostView, View};
+use super::{
+    probes::Probes,
+    view::{HostView, View},
+};
 use crate::{
     declared::put_links,
     observed::running,
@@ -16,14 +19,27 @@ use crate::{
 };
 
 /// What is there now, with times counted in milliseconds since `start`.
-pub(super) fn snapshot(view: &View, account: &AccountKey, start: Instant) -> Snapshot {
+pub(super) fn snapshot(
+    view: &View,
+    probes: &Probes,
+    account: &AccountKey,
+    start: Instant,
+) -> Snapshot {
     let ms = |at: Instant| u64::try_from(at.duration_since(start).as_millis()).unwrap_or(u64::MAX);
     let programs = programs(view);
     let mut snapshot = Snapshot { links_at_ms: ms(Instant::now()), ..Snapshot::default() };
     for (key, host) in &view.hosts {
-        let (Some((inventory, _)), Some(seen)) = (&host.inventory, host.seen()) else { continue };
-        snapshot.hosts_at_ms.insert(key.clone(), ms(seen));
-        snapshot.observed.hosts.insert(key.clone(), observed(host, inventory, account, &programs));
+        let Some((inventory, asked)) = &host.inventory else { continue };
+        // A beat may be older than what was done since: only what the host was asked for later shows what came of it. Asked for in the
+        // millisecond of the answer to a command is later.
+        snapshot.hosts_at_ms.insert(key.clone(), ms(*asked) + 1);
+        let mut host = observed(host, inventory, account, &programs);
+        for (id, running) in &mut host.running {
+            if !probes.let_count(key, id, running) {
+                running.ready = 0;
+            }
+        }
+        snapshot.observed.hosts.insert(key.clone(), host);
     }
     snapshot.observed = Observed { links: put_links(view.applications()), ..snapshot.observed };
     snapshot

@@ -4,21 +4,31 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use parking_lot::Mutex;
 use tracing::debug;
-use wattle_claims::{DeploymentRecord, Right, Signed, Verified};
+use wattle_claims::{DeploymentRecord, RecordKey, Right, Signed, Verified};
 use wattle_core::{
     Name,
     app::{AppRequest, ApplicationStatus, SignedDeployment},
-    control::{Answer, Failure, FailureKind, Outcome},
+    control::{Answer, CONTROL_TOKEN_LEN_MAX, Failure, FailureKind, Outcome},
+    deployment::{Phase, VersionName},
 };
 use wattle_lattice::{ControlServer, RecordsError};
 
-use super::Identity;
+use super::{Identity, versions};
 
 /// What may be told, as the last round saw it.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     pub(super) statuses: Vec<ApplicationStatus>,
     pub(super) deployments: BTreeMap<Name, SignedDeployment>,
+}
+
+impl Told {
+    /// The version that runs of an application that is to run.
+    fn runs(&self, application: &Name) -> Option<VersionName> {
+        let mut statuses = self.statuses.iter();
+        let status = statuses.find(|status| status.application == *application)?;
+        (status.phase == Phase::Deployed).then(|| status.version.clone())
+    }
 }
 
 type Shared = Arc<Mutex<Told>>;
@@ -45,9 +55,18 @@ async fn answer(identity: &Identity, told: &Shared, token: &str) -> Option<Strin
             return None;
         }
     };
-    let outcome = outcome(identity, &request, told).await;
-    let body = Answer { command: request.id.clone(), outcome };
-    let signed = identity.sign(request.id.clone(), body);
+    let sign = |outcome: Result<Outcome, Failure>| {
+        identity.sign(request.id.clone(), Answer { command: request.id.clone(), outcome })
+    };
+    let signed = match sign(outcome(identity, &request, told).await) {
+        Ok(signed) if signed.len() <= CONTROL_TOKEN_LEN_MAX => Ok(signed),
+        long => {
+            let why =
+                long.map_or_else(|error| error.to_string(), |it| format!("{} bytes", it.len()));
+            let text = format!("the answer is more than may travel: {why}");
+            sign(Err(Failure::new(FailureKind::Host, text)))
+        }
+    };
     signed.inspect_err(|error| debug!(%error, "no answer")).ok()
 }
 
@@ -58,7 +77,11 @@ async fn outcome(
 ) -> Result<Outcome, Failure> {
     let right = match &request.body {
         AppRequest::Put { .. } => Right::Control,
-        AppRequest::List | AppRequest::Status { .. } | AppRequest::Get { .. } => Right::Inspect,
+        AppRequest::List
+        | AppRequest::Status { .. }
+        | AppRequest::Get { .. }
+        | AppRequest::History { .. }
+        | AppRequest::Version { .. } => Right::Inspect,
     };
     if request.user().is_some_and(|user| !user.rights.contains(&right)) {
         let text = format!("user {} lacks the right {right:?}", request.issuer);
@@ -66,16 +89,27 @@ async fn outcome(
     }
     match &request.body {
         AppRequest::Put { deployment } => put(identity, deployment).await,
-        AppRequest::List => Ok(Outcome::Applications(told.lock().statuses.clone())),
+        AppRequest::List => {
+            let summaries = told.lock().statuses.iter().map(ApplicationStatus::summary).collect();
+            Ok(Outcome::Applications(summaries))
+        }
         AppRequest::Status { application } => {
             let told = told.lock();
             let known = told.statuses.iter().find(|status| status.application == *application);
-            Ok(Outcome::Applications(vec![known.ok_or_else(|| missing(application))?.clone()]))
+            let known = known.ok_or_else(|| missing(application))?;
+            Ok(Outcome::Application(Box::new(known.clone())))
         }
         AppRequest::Get { application } => {
             let told = told.lock();
             let known = told.deployments.get(application).ok_or_else(|| missing(application))?;
             Ok(Outcome::Deployment(known.clone()))
+        }
+        AppRequest::History { application } => {
+            let runs = told.lock().runs(application);
+            versions::history(identity, application, runs).await
+        }
+        AppRequest::Version { application, version } => {
+            versions::version(identity, application, version).await
         }
     }
 }
@@ -108,13 +142,19 @@ async fn put(identity: &Identity, token: &str) -> Result<Outcome, Failure> {
         return Ok(Outcome::Done { unchanged: true, detail: None });
     }
     // What is there is worth what its signatures are worth.
-    let highest = Signed::<DeploymentRecord>::parse(&text)
-        .and_then(|known| known.verify(&identity.trust(), identity.now()))
-        .map_or(0, |known| known.body.generation);
+    let known = Signed::<DeploymentRecord>::parse(&text)
+        .and_then(|known| known.verify(&identity.trust(), identity.now()));
+    let highest = known.as_ref().map_or(0, |known| known.body.generation);
     if record.body.generation <= highest {
         let found = record.body.generation;
         let text = format!("generation {found} is not newer than {highest}, which is there");
         return Err(Failure::new(FailureKind::Stale, text));
+    }
+    if let RecordKey::Deployment { application, .. } = &record.body.key {
+        if known.is_ok_and(|known| known.body.value.is_none()) {
+            versions::forget_all(identity, application).await?;
+        }
+        versions::keep(identity, application, &record).await?;
     }
     records.put(&key, token, Some(revision)).await.map_err(store)?;
     Ok(Outcome::Done { unchanged: false, detail: None })

@@ -12,7 +12,7 @@ use wattle_core::{
     deployment::{Deployment, Phase},
 };
 
-use super::view::StoredRollout;
+use super::{questions::LinkCommands, view::StoredRollout};
 use crate::{declared::Declared, plan::Command};
 
 /// A term leaves room for so many changes of one rollout under it, before the next term's begin.
@@ -22,7 +22,7 @@ const CHANGES_OF_TERM: u32 = 20;
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     /// Commands of the planner about its links, with the time of their round.
-    pub(super) commands: Vec<(Command, u64)>,
+    pub(super) commands: LinkCommands,
     /// Of the deployment of this generation.
     pub(super) verdict: Option<(u64, Verdict)>,
 }
@@ -31,6 +31,8 @@ pub(super) struct Pending {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Healthy,
+    /// As a canary: it goes to all hosts.
+    Promoted,
     GivenUp(String),
 }
 
@@ -43,6 +45,8 @@ struct Trial {
     /// The generation of the deployment's record.
     generation: u64,
     since: Instant,
+    /// Since when it has been well as a canary.
+    canary: Option<Instant>,
     /// What went wrong, when it was last looked at and something did: at any moment it may be tried again.
     problems: Vec<String>,
 }
@@ -62,11 +66,23 @@ impl Trials {
             self.0.remove(name);
             return None;
         }
-        if matches!(status.state, ApplicationState::Settled | ApplicationState::GivenUp { .. }) {
+        let is_canary = declared.canary(rollout).is_some();
+        let is_settled =
+            matches!(status.state, ApplicationState::Settled | ApplicationState::GivenUp { .. });
+        if is_settled && !is_canary {
             self.0.remove(name);
             return Some(Verdict::Healthy);
         }
         let trial = self.trial(name, declared.generation);
+        if is_canary && (is_settled || status.state == ApplicationState::Canary) {
+            // The time that it has to be healthy within begins when it is not.
+            trial.since = Instant::now();
+            let since = *trial.canary.get_or_insert(trial.since);
+            let for_s = deployment.canary.map_or(0, |canary| canary.for_s);
+            let is_over = since.elapsed() >= Duration::from_secs(for_s.into());
+            return is_over.then_some(Verdict::Promoted);
+        }
+        trial.canary = None;
         let problems = status.problems();
         if !problems.is_empty() {
             trial.problems = problems;
@@ -86,7 +102,8 @@ impl Trials {
 
     /// Another record is another trial.
     fn trial(&mut self, name: &Name, generation: u64) -> &mut Trial {
-        let begin = || Trial { generation, since: Instant::now(), problems: Vec::new() };
+        let now = Instant::now();
+        let begin = || Trial { generation, since: now, canary: None, problems: Vec::new() };
         let trial = self.0.entry(name.clone()).or_insert_with(begin);
         if trial.generation != generation {
             *trial = begin();
@@ -123,6 +140,7 @@ fn rollout(term: u64, declared: &Declared, known: Option<&Rollout>, pending: &Pe
         generation,
         version: version(None),
         healthy: false,
+        promoted: false,
         links: known.map_or_else(BTreeSet::new, |known| known.links.clone()),
         given_up: None,
     });
@@ -131,6 +149,7 @@ fn rollout(term: u64, declared: &Declared, known: Option<&Rollout>, pending: &Pe
     let verdict = pending.verdict.as_ref().filter(|(of, _)| *of == generation);
     match verdict.map(|(_, verdict)| verdict) {
         Some(Verdict::Healthy) => next.healthy = true,
+        Some(Verdict::Promoted) => next.promoted = true,
         Some(Verdict::GivenUp(reason)) => {
             let asked = declared.deployment.as_ref().and_then(Deployment::version);
             let version = asked.expect("it has not ended").name.clone();

@@ -6,14 +6,19 @@ use std::{
 };
 
 use tracing::{debug, info, warn};
-use wattle_core::{EntityId, HostKey, Name, app::SignedDeployment, deployment::Phase};
+use wattle_core::{
+    EntityId, HostKey, Name,
+    app::{ApplicationState, SignedDeployment},
+    deployment::Phase,
+};
 
 use super::{
     Worker,
     act::{self, Done, Look, Write},
     observe,
+    questions::LinkCommands,
     requests::{self, Told},
-    rollouts::{self, Pending, Verdict},
+    rollouts::{self, Verdict},
     status::Seen,
 };
 use crate::{
@@ -31,7 +36,12 @@ impl Worker {
         let Some(term) = self.term else { return };
         (self.last_round, self.is_due) = (Some(Instant::now()), false);
         let now_ms = self.now_ms();
-        let snapshot = observe::snapshot(&self.view, &self.identity.account, self.start);
+        for (application, probed) in self.probes.due(&self.view) {
+            let text = self.view.deployments[&application].text.clone();
+            self.tasks.spawn(act::probe(self.identity.clone(), term, text, probed));
+        }
+        let snapshot =
+            observe::snapshot(&self.view, &self.probes, &self.identity.account, self.start);
         self.hold_what_has_no_place(&snapshot.observed);
         let desired = desired(self.view.applications());
         let round = self.reconciler.round(now_ms, &desired, &snapshot);
@@ -44,6 +54,7 @@ impl Worker {
             observed: &snapshot.observed,
             round: &round,
             reconciler: &self.reconciler,
+            probes: &self.probes,
             failed_links: &failed_links,
         };
         let mut statuses = Vec::new();
@@ -67,14 +78,21 @@ impl Worker {
         }
         let deployments = self.view.applications().map(|(name, declared, rollout)| {
             let own = rollout.filter(|rollout| rollout.generation == declared.generation);
+            // Written down it is in a moment.
+            let is_settled = statuses.iter().any(|status| {
+                status.application == *name && status.state == ApplicationState::Settled
+            }) && declared.canary(rollout).is_none();
             let signed = SignedDeployment {
                 token: declared.text.clone(),
                 version: declared.target(rollout).map(|version| version.name.clone()),
-                healthy: own.is_some_and(|rollout| rollout.healthy),
+                healthy: is_settled || own.is_some_and(|rollout| rollout.healthy),
             };
             (name.clone(), signed)
         });
-        *self.told.lock() = Told { statuses, deployments: deployments.collect() };
+        let deployments = deployments.collect();
+        let told = Told { statuses, deployments };
+        let before = std::mem::replace(&mut *self.told.lock(), told);
+        self.tell_changes(term, &before.statuses);
         if self.requests.is_none() {
             self.requests = Some(requests::serve(&self.identity, &self.told));
         }
@@ -143,7 +161,7 @@ impl Worker {
             let stored = self.view.rollouts.get(&name);
             let Some((generation, rollout)) = rollouts::next(term, declared, stored, &pending)
             else {
-                self.answer(pending, &Ok(()));
+                self.answer(pending.commands, &Ok(()));
                 continue;
             };
             let write = Write {
@@ -173,9 +191,9 @@ impl Worker {
         concerned.map(|(host, _)| host.clone()).collect()
     }
 
-    fn answer(&mut self, pending: Pending, outcome: &Result<(), String>) {
+    pub(super) fn answer(&mut self, commands: LinkCommands, outcome: &Result<(), String>) {
         let now_ms = self.now_ms();
-        for (command, sent_ms) in pending.commands {
+        for (command, sent_ms) in commands {
             self.reconciler.answered(now_ms, sent_ms, &command, outcome.clone());
         }
     }
@@ -223,13 +241,15 @@ impl Worker {
                     self.ask_anew(host);
                 }
             }
-            Done::Asked(look) => {
-                self.asking.remove(&look.host);
-                self.see(look);
+            Done::Probed { probed, outcome } => {
+                if let Err(reason) = &outcome {
+                    debug!(host = %probed.host, id = %probed.id, reason, "a probe failed");
+                }
+                self.probes.answered(probed, outcome);
             }
-            Done::Wrote { application, commands, outcome, looks } => {
+            Done::Asked(look) => self.see(look),
+            Done::Wrote { application, commands, outcome, told } => {
                 self.writing.remove(&application);
-                looks.into_iter().for_each(|look| self.see(look));
                 let said = outcome.as_ref().map(drop).map_err(Clone::clone);
                 match outcome {
                     Ok(stored) => {
@@ -243,7 +263,12 @@ impl Worker {
                         self.failed.insert(application, Instant::now());
                     }
                 }
-                self.answer(Pending { commands, verdict: None }, &said);
+                // Whether a link holds, its ends' hosts know: until they say so, nothing has settled.
+                match told.is_empty() {
+                    true => self.answer(commands, &said),
+                    false => self.questions.wait(told.clone(), commands),
+                }
+                told.into_iter().for_each(|host| self.ask_anew(host));
             }
             Done::Ended { application, outcome } => {
                 self.writing.remove(&application);
@@ -254,31 +279,33 @@ impl Worker {
                     Err(reason) => warn!(%application, reason, "a deployment has not ended yet"),
                 }
             }
-            Done::Retried { application, looks } => {
+            Done::Retried { application, told } => {
                 debug!(%application, "its links were tried again");
-                looks.into_iter().for_each(|look| self.see(look));
+                told.into_iter().for_each(|host| self.ask_anew(host));
             }
         }
     }
 
     fn see(&mut self, look: Look) {
         let Look { host, at, inventory } = look;
+        let (is_again, done) = self.questions.answered(&host, at, inventory.is_ok());
+        self.answer(done, &Ok(()));
+        if is_again {
+            self.tasks.spawn(act::look(self.identity.clone(), host.clone()));
+        }
         let known = self.view.hosts.get_mut(&host);
         match (inventory, known) {
             (Ok(inventory), Some(known)) => {
-                // Of two that were asked for at once, the later one counts.
-                if known.inventory.as_ref().is_none_or(|(_, seen)| *seen <= at) {
-                    known.inventory = Some((*inventory, at));
-                }
+                known.inventory = Some((*inventory, at));
             }
             (Ok(_), None) => {}
             (Err(reason), _) => debug!(%host, reason, "a host does not say what it runs"),
         }
     }
 
-    /// What a host runs has changed: it is asked even where its beat has not said so yet.
-    fn ask_anew(&mut self, host: HostKey) {
-        if self.asking.insert(host.clone()) {
+    /// What a host runs has changed, even where its beat has not said so yet.
+    pub(super) fn ask_anew(&mut self, host: HostKey) {
+        if self.questions.want(&host) {
             self.tasks.spawn(act::look(self.identity.clone(), host));
         }
     }

@@ -10,7 +10,7 @@ use wattle_core::{
     link::LinkKey,
 };
 
-use super::view::View;
+use super::{probes::Probes, view::View};
 use crate::{
     declared::Declared,
     observed::shares,
@@ -24,6 +24,7 @@ pub(super) struct Seen<'a> {
     pub(super) observed: &'a Observed,
     pub(super) round: &'a Round,
     pub(super) reconciler: &'a Reconciler,
+    pub(super) probes: &'a Probes,
     pub(super) failed_links: &'a BTreeMap<LinkKey, String>,
 }
 
@@ -61,6 +62,7 @@ impl Seen<'_> {
                 reason: given_up.reason.clone(),
             },
             _ if is_settled => ApplicationState::Settled,
+            _ if self.round.canaries.contains(name) && status.has_all() => ApplicationState::Canary,
             _ if status.problems().is_empty() => ApplicationState::Changing,
             _ => ApplicationState::Failing,
         };
@@ -137,7 +139,10 @@ impl Seen<'_> {
             let is_lost = there.state == HostState::Lost;
             let problem = match is_lost {
                 true => running.map(|_| "the host is lost".to_owned()),
-                false => self.reconciler.problem(host, id).map(str::to_owned),
+                false => {
+                    let probed = program.and_then(|it| self.probes.problem(host, id, it));
+                    probed.or_else(|| self.reconciler.problem(host, id)).map(str::to_owned)
+                }
             };
             if wanted == 0 && running.is_none() && problem.is_none() {
                 return None;

@@ -41,12 +41,6 @@ impl HostView {
         !self.is_lost()
             && self.inventory.as_ref().is_none_or(|(known, _)| known.running != self.beat.running)
     }
-
-    /// When what is known of it was so: its inventory, or a beat that says that nothing has changed since.
-    pub(super) fn seen(&self) -> Option<Instant> {
-        let (known, at) = self.inventory.as_ref()?;
-        Some(if known.running == self.beat.running { self.heard.max(*at) } else { *at })
-    }
 }
 
 /// A rollout's record as the store has it.

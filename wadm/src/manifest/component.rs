@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use wattle_core::{LinkName, Name, control::ActorLimits, quantity};
 
 use super::{
-    Component, Config, Image, Kind, Scaler, Source, images,
+    Component, Config, Image, Kind, Probe, Scaler, Source, images,
     link::OldLink,
     node::{Node, Placed},
     reader::Reader,
@@ -61,6 +61,7 @@ pub(super) fn read(reader: &mut Reader, node: &Node, old: &mut Old) -> Option<Co
         alias: properties.alias,
         config: properties.config,
         limits: properties.limits,
+        probe: properties.probe,
         scaler: traits.scaler.unwrap_or(SCALER_DEFAULT),
         links: traits.links,
         place: node.place.clone(),
@@ -91,6 +92,7 @@ struct Properties {
     alias: Option<Placed<Name>>,
     config: Vec<Config>,
     limits: ActorLimits,
+    probe: Option<Probe>,
     link_name: Option<LinkName>,
 }
 
@@ -118,6 +120,18 @@ fn properties_of(reader: &mut Reader, node: &Node, kind: Option<Kind>) -> Proper
         (Some(node), _) => limits(reader, node),
         (None, _) => ActorLimits::default(),
     };
+    let probe = match (fields.take("health"), kind) {
+        (Some(node), _) if application.is_some() => {
+            reader.warning(node, "who shares it says how it is probed: this is not honoured");
+            None
+        }
+        (Some(node), Some(Kind::Provider)) => {
+            reader.warning(node, "a provider says itself when it is ready: this is not honoured");
+            None
+        }
+        (Some(node), _) => probe(reader, node),
+        (None, _) => None,
+    };
     secrets(reader, fields.take("secrets"));
     if let Some(node) = fields.take("contract") {
         reader.warning(node, "claims say what a provider serves: this is not needed");
@@ -142,7 +156,7 @@ fn properties_of(reader: &mut Reader, node: &Node, kind: Option<Kind>) -> Proper
             None
         }
     };
-    Properties { source, alias, config, limits, link_name }
+    Properties { source, alias, config, limits, probe, link_name }
 }
 
 fn shared(reader: &mut Reader, node: &Node) -> Option<Source> {
@@ -160,6 +174,18 @@ fn limits(reader: &mut Reader, node: &Node) -> ActorLimits {
     let deadline_ms = fields.take("deadline").and_then(|n| reader.understood(n, deadline_ms));
     fields.finish(reader);
     ActorLimits { memory_bytes, queue, deadline_ms }
+}
+
+/// What an actor has to answer.
+fn probe(reader: &mut Reader, node: &Node) -> Option<Probe> {
+    const WITHIN_MS: u32 = 1_000;
+    let mut fields = reader.fields(node, "health")?;
+    let path = fields.need(reader, "path").and_then(|node| reader.text(node));
+    let within = fields.take("timeout").and_then(|node| reader.understood(node, deadline_ms));
+    fields.finish(reader);
+    let probe = Probe { path: path?.to_owned(), within_ms: within.unwrap_or(WITHIN_MS) };
+    probe.check().map_err(|what| reader.error(node, what)).ok()?;
+    Some(probe)
 }
 
 /// Linear memory comes in pages of 64 KiB, of which there are at most 65,536.

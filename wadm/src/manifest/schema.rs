@@ -61,6 +61,18 @@ struct Spec {
 struct Rollout {
     /// Within this time it has to be healthy (`60s` unless said; 1 s to 1 day); else the one before it runs again.
     timeout: Option<String>,
+    /// A part of the hosts gets it first.
+    canary: Option<Canary>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Canary {
+    /// Percent of each component's instances: as many hosts as have no more of them, at least one.
+    #[schemars(range(min = 1, max = 99))]
+    weight: u8,
+    /// So long it has to be well there (`1m` unless said; 1 s to 1 day); then it goes to all.
+    r#for: Option<String>,
 }
 
 /// An actor or a provider; it runs as `application/name`.
@@ -100,6 +112,8 @@ struct Properties {
     config: Option<Vec<Config>>,
     /// An actor's limits, where they are not to be the host's.
     limits: Option<Limits>,
+    /// What an actor has to answer before it counts.
+    health: Option<Health>,
     /// Not honoured: give the setting that needs one as {secret: NAME}.
     #[deprecated]
     secrets: Option<Vec<serde_json::Value>>,
@@ -109,6 +123,16 @@ struct Properties {
     /// The name of the links that linkdef traits stand for.
     #[deprecated]
     link_name: Option<String>,
+}
+
+/// A `GET` that an actor has to answer with a status below 400 on each host, before a new version of it takes the place of the old one.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct Health {
+    /// The path, which begins with `/`.
+    path: String,
+    /// Within this time (`1s` unless said; at most 5 s).
+    timeout: Option<String>,
 }
 
 #[derive(JsonSchema)]
@@ -305,12 +329,14 @@ mod tests {
             ("metadata", "Metadata"),
             ("spec", "Spec"),
             ("rollout", "Rollout"),
+            ("canary", "Canary"),
             ("a component", "Component"),
             ("properties", "Properties"),
             ("application", "Shared"),
             ("config", "Config"),
             ("a secret", "Secret"),
             ("limits", "Limits"),
+            ("health", "Health"),
             ("a scaler", "Scaler"),
             ("a spread", "Spread"),
             ("a link", "Link"),

@@ -64,7 +64,7 @@ apiVersion: core.oam.dev/v1beta1
 kind: Application
 metadata: {name: every}
 spec:
-  rollout: {timeout: 10s}
+  rollout: {timeout: 10s, canary: {weight: 20}}
   components:
     - name: a
       type: actor
@@ -79,7 +79,7 @@ spec:
     - {name: web, type: capability, properties: {image: http-server}}
     - {name: kv, type: capability, properties: {image: keyvalue-redis}}
     - {name: b, type: component, properties: {application: {name: other, component: b}}}
-    - {name: c, type: component, properties: {image: a/b, limits: {}}}
+    - {name: c, type: component, properties: {image: a/b, limits: {}, health: {path: /}}}
 "#;
 
 fn good(text: &str) -> Manifest {
@@ -425,6 +425,15 @@ fn what_would_be_lost_or_mean_nothing_is_said() {
         (actor("image: a/b, limits: {deadline: 100000d}"), "error: a deadline is from 1ms to 49d"),
         (actor("image: a/b, limits: {deadline: 0}"), "error: a deadline is from 1ms to 49d"),
         (actor("image: a/b, limits: {memory: 5GiB}"), "error: an instance has from 64KiB to 4GiB"),
+        (actor("image: a/b, health: {}"), "error: health needs path"),
+        (
+            actor("image: a/b, health: {path: up}"),
+            "error: a probe's path begins with / and has at most 1024 plain characters",
+        ),
+        (
+            actor("image: a/b, health: {path: /, timeout: 6s}"),
+            "error: a probe is answered within 1ms to 5s",
+        ),
         (
             actor("image: a/b, config: [{name: c, properties: {k: {secret: DB_PASSWORD}}}]"),
             "error: \"DB_PASSWORD\" is not a name: use 1 to 63 of a-z, 0-9 and '-'",

@@ -27,6 +27,17 @@ pub struct Application {
     pub links: BTreeMap<LinkKey, Link>,
     /// Components of other applications that it uses: they stay as long as it is deployed.
     pub uses: BTreeSet<EntityId>,
+    /// Where a new version may have a part only for now.
+    pub canary: Option<Canary>,
+}
+
+/// A new version on a part of the hosts, and the one before on the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Canary {
+    /// Percent of a component's instances: as many hosts as have no more of them, at least one.
+    pub weight: u8,
+    /// What the version before consists of.
+    pub before: BTreeMap<EntityId, Component>,
 }
 
 impl Application {
@@ -37,6 +48,7 @@ impl Application {
             components: BTreeMap::new(),
             links: BTreeMap::new(),
             uses: BTreeSet::new(),
+            canary: None,
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use wattle_core::{EntityId, HostKey};
 
-use super::{Artifact, Command, Component, Host, HostState, Observed, Placement, Running};
+use super::{
+    Artifact, Command, Component, Host, HostState, Observed, Placement, Running,
+    goals::{self, Goals},
+};
 use crate::manifest::{Kind, Scaler};
 
 /// While instances move, or their number changes, a scaler may have so much more than it is to have, at least 1.
@@ -53,14 +56,18 @@ pub(super) fn steps(
     component: &Component,
     placement: &Placement,
     now: &Now<'_>,
+    canary: Option<&Goals<'_>>,
 ) -> Vec<Command> {
-    let wanted: u32 = placement.hosts.values().sum();
+    let everywhere = goals::everywhere(component, placement);
+    let goals = canary.unwrap_or(&everywhere);
+    let wanted: u32 = goals.values().map(|goal| goal.instances).sum();
     let running: u32 = now.running().map(|one| one.instances).sum();
     let is_daemon = matches!(component.scaler, Scaler::Daemon { .. });
     // Each host of a daemon is for itself: nothing moves between them.
     let most = if is_daemon { u32::MAX } else { wanted.saturating_add(surge(component, wanted)) };
     let budget = most.saturating_sub(running);
-    let mut steps = Steps { id, component, placement, now, budget, commands: Vec::new() };
+    let commands = Vec::new();
+    let mut steps = Steps { id, goals, now, budget, commands };
     let is_growing = steps.grow();
     steps.renew();
     // Nothing answers less than it should because of what has yet to come.
@@ -75,8 +82,7 @@ pub(super) fn steps(
 /// The steps of one component, as they are put together.
 struct Steps<'a> {
     id: &'a EntityId,
-    component: &'a Component,
-    placement: &'a Placement,
+    goals: &'a Goals<'a>,
     now: &'a Now<'a>,
     /// Instances that may come on top of those that run.
     budget: u32,
@@ -89,15 +95,16 @@ impl Steps<'_> {
         let mut is_growing = false;
         for &(host, _, there) in &self.now.hosts {
             let has = there.map_or(0, |running| running.instances);
-            let is_old = there.is_some_and(|running| self.is_old(running));
-            if self.target(host) <= has || is_old {
+            let Some(goal) = self.goals.get(host).copied() else { continue };
+            let is_other = there.is_some_and(|running| running.artifact != *goal.artifact);
+            if goal.instances <= has || is_other {
                 continue;
             }
             is_growing = true;
-            let more = (self.target(host) - has).min(self.budget);
+            let more = (goal.instances - has).min(self.budget);
             self.budget -= more;
             if more > 0 {
-                self.run(host, &self.component.artifact, has + more);
+                self.run(host, goal.artifact, has + more);
             }
         }
         is_growing
@@ -105,22 +112,24 @@ impl Steps<'_> {
 
     /// The new version takes over what the old one had on some hosts; it shrinks, if it should, once it answers.
     fn renew(&mut self) {
-        let at_once = (self.placement.hosts.len() * HOSTS_AT_ONCE_PERCENT / 100).max(1);
+        let at_once = (self.goals.len() * HOSTS_AT_ONCE_PERCENT / 100).max(1);
         let mut free = match self.now.is_refused(self.id) {
             true => 0,
             false => at_once.saturating_sub(self.now.being_tried() + self.commands.len()),
         };
         for &(host, _, there) in &self.now.hosts {
-            let Some(there) = there.filter(|there| self.is_old(there)) else { continue };
-            if self.target(host) == 0 || free == 0 {
+            let (Some(there), Some(goal)) = (there, self.goals.get(host).copied()) else {
+                continue;
+            };
+            if there.artifact == *goal.artifact || free == 0 {
                 continue;
             }
             free -= 1;
-            let more = self.target(host).saturating_sub(there.instances).min(self.budget);
+            let more = goal.instances.saturating_sub(there.instances).min(self.budget);
             self.budget -= more;
             // Of a version that has fewer in all, no host is told to run more than these.
-            let most = u32::from(self.component.scaler.instances());
-            self.run(host, &self.component.artifact, (there.instances + more).min(most));
+            let count = (there.instances + more).min(goal.most);
+            self.run(host, goal.artifact, count);
         }
     }
 
@@ -128,11 +137,13 @@ impl Steps<'_> {
     fn shrink(&mut self, mut spare: u32) {
         for &(host, _, there) in &self.now.hosts {
             let Some(there) = there else { continue };
-            let surplus = there.instances.saturating_sub(self.target(host));
+            let goal = self.goals.get(host);
+            let surplus = there.instances.saturating_sub(goal.map_or(0, |goal| goal.instances));
             // Those that do not answer are no loss.
             let silent = there.instances.saturating_sub(there.ready);
             let fewer = surplus.min(silent.saturating_add(spare));
-            if fewer == 0 || (self.is_old(there) && self.target(host) > 0) {
+            let is_renewed = goal.is_some_and(|goal| *goal.artifact != there.artifact);
+            if fewer == 0 || is_renewed {
                 continue;
             }
             spare -= fewer.saturating_sub(silent);
@@ -144,14 +155,6 @@ impl Steps<'_> {
                 left => self.run(host, &there.artifact, left),
             }
         }
-    }
-
-    fn target(&self, host: &HostKey) -> u32 {
-        self.placement.hosts.get(host).copied().unwrap_or(0)
-    }
-
-    fn is_old(&self, running: &Running) -> bool {
-        running.artifact != self.component.artifact
     }
 
     fn run(&mut self, host: &HostKey, artifact: &Artifact, instances: u32) {

@@ -32,6 +32,7 @@ fn shop(parts: usize) -> Desired {
         components: (0..parts).map(part).collect(),
         links: BTreeMap::new(),
         uses: BTreeSet::new(),
+        canary: None,
     };
     Desired { applications: BTreeMap::from([("shop".parse().expect("a name"), application)]) }
 }

@@ -6,7 +6,7 @@ use rand::{Rng as _, rngs::StdRng};
 use wattle_core::{Digest, EntityId, link::LinkKey};
 use wattle_wadm::{
     manifest::{Kind, Scaler, Spread},
-    plan::{Application, Artifact, Component, Desired, Link, Phase},
+    plan::{Application, Artifact, Canary, Component, Desired, Link, Phase},
 };
 
 /// What runs besides, started by hand: no application's business.
@@ -36,6 +36,7 @@ pub(crate) fn some(rng: &mut StdRng) -> Desired {
             components: components.collect(),
             links: links.iter().map(|link| one_link(*link)).collect::<BTreeMap<_, _>>(),
             uses: uses.filter(|id| !own(id)).collect::<BTreeSet<_>>(),
+            canary: None,
         };
         desired.applications.insert(name.parse().expect("a name"), application);
     };
@@ -93,14 +94,26 @@ fn scaler(rng: &mut StdRng) -> Scaler {
     }
 }
 
-/// Somebody deploys, scales, undeploys.
+/// Somebody deploys, with a canary or without, scales, undeploys; or a canary has done well.
 pub(crate) fn change(desired: &mut Desired, rng: &mut StdRng) {
     let of = rng.random_range(0..desired.applications.len());
     let application = desired.applications.values_mut().nth(of).expect("one of them");
     let part = rng.random_range(0..application.components.len());
     let component = application.components.values_mut().nth(part).expect("one of them");
-    match rng.random_range(0..4) {
-        0 => component.artifact = version(rng.random_range(1..4)),
+    match rng.random_range(0..6) {
+        0 => {
+            component.artifact = version(rng.random_range(1..4));
+            application.canary = None;
+        }
+        4 => {
+            let weight = rng.random_range(1..100);
+            let artifact = version(rng.random_range(1..4));
+            let before = application.components.clone();
+            application.canary = Some(Canary { weight, before });
+            let component = application.components.values_mut().nth(part).expect("one of them");
+            component.artifact = artifact;
+        }
+        5 => application.canary = None,
         1 if component.kind == Kind::Actor => component.scaler = scaler(rng),
         2 => application.phase = Phase::Undeployed,
         _ => application.phase = Phase::Deployed,

@@ -85,6 +85,7 @@ pub(crate) fn one(seed: u64) -> Tally {
         world.step();
     }
     calm(&mut world);
+    wait_for_canaries(&mut world);
     come_to_rest(&mut world, "after rough times");
     lose_one(&mut world);
     undeploy(&mut world);
@@ -101,6 +102,26 @@ fn calm(world: &mut World) {
     world.elect(leader);
     world.leaders[leader].frozen_until_ms = 0;
     world.leaders[1 - leader].lease = None;
+}
+
+/// Steps until canaries are well and go no further, which is a rest, too. Then they are promoted.
+fn wait_for_canaries(world: &mut World) {
+    for _ in 0..HEARD_STEPS {
+        world.step();
+    }
+    let (mut left, mut quiet) = (CALM_STEPS_MAX, 0);
+    while quiet < QUIET_STEPS {
+        let rounds = world.step();
+        let is_at_rest = rounds.first().is_some_and(|round| {
+            round.commands.is_empty()
+                && round.again_ms.is_none()
+                && round.unsettled == round.canaries
+        });
+        quiet = if is_at_rest { quiet + 1 } else { 0 };
+        left -= 1;
+        assert!(left > 0, "canaries do not come to rest: {rounds:#?}");
+    }
+    world.desired.applications.values_mut().for_each(|application| application.canary = None);
 }
 
 /// Steps until all is as declared, then some in which nothing may happen.

@@ -9,26 +9,36 @@ use std::{
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use wattle_wadm::manifest::{self, Finding, Manifest, Place, Reading, Severity};
 
+use super::fetch;
 use crate::{exit::Exit, output::Output, problem::Problem};
 
 /// A manifest that was read, whatever is wrong with it.
 pub(super) struct Text {
     /// What it is called in what is said.
     pub(super) name: String,
-    /// The folder that its files are relative to.
-    pub(super) folder: PathBuf,
+    /// The folder that its files are relative to; none where it names none.
+    pub(super) folder: Option<PathBuf>,
     text: String,
     pub(super) reading: Reading,
 }
 
 impl Text {
-    /// Reads it; `-` is stdin.
-    pub(super) fn read(file: &Path) -> Result<Self, Problem> {
+    /// Reads it; `-` is stdin, and what begins like a URL is fetched.
+    pub(super) async fn read(file: &Path) -> Result<Self, Problem> {
+        let url = file.to_str().filter(|text| fetch::is_url(text));
         let is_stdin = file.as_os_str() == "-";
         let name = if is_stdin { "stdin".to_owned() } else { file.display().to_string() };
-        let text = read(file, is_stdin).map_err(|error| not_read(&name, &error))?;
+        let text = match url {
+            Some(url) => fetch::text(url).await?,
+            None => read(file, is_stdin).map_err(|error| not_read(&name, &error))?,
+        };
         let reading = manifest::read(&text);
-        let folder = file.parent().filter(|_| !is_stdin).unwrap_or(Path::new("")).to_owned();
+        // What comes from elsewhere names no files of this machine.
+        let folder = match (url, is_stdin) {
+            (Some(_), _) => None,
+            (None, true) => Some(PathBuf::new()),
+            (None, false) => Some(file.parent().unwrap_or(Path::new("")).to_owned()),
+        };
         Ok(Self { name, folder, text, reading })
     }
 
@@ -61,10 +71,13 @@ fn read(file: &Path, is_stdin: bool) -> io::Result<String> {
         let what = format!("a manifest has at most {} bytes", manifest::TEXT_LEN_MAX);
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
     }
+    as_utf8(bytes).map_err(|what| io::Error::new(io::ErrorKind::InvalidData, what))
+}
+
+/// Bytes as text, or what is wrong with them.
+pub(super) fn as_utf8(bytes: Vec<u8>) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|error| {
-        let what =
-            format!("this is not text: no UTF-8 at byte {}", error.utf8_error().valid_up_to());
-        io::Error::new(io::ErrorKind::InvalidData, what)
+        format!("this is not text: no UTF-8 at byte {}", error.utf8_error().valid_up_to())
     })
 }
 

@@ -17,12 +17,12 @@ use crate::{commands::Context, exit::Exit, session::Session};
   wattle app plan wadm.yaml
   wattle app plan - < wadm.yaml")]
 pub(crate) struct PlanArgs {
-    /// The manifest, or - for stdin
+    /// The manifest: a file, an https:// URL, or - for stdin
     file: PathBuf,
 }
 
 pub(super) async fn run(context: &Context, args: &PlanArgs) -> anyhow::Result<Exit> {
-    let text = Text::read(&args.file)?;
+    let text = Text::read(&args.file).await?;
     let manifest = text.manifest(context.output)?;
     let session = context.session().await?;
     let hosts = hosts(&session).await?;

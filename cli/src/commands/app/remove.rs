@@ -1,19 +1,16 @@
 //! `wattle app undeploy` and `wattle app delete`.
 
-use std::time::Duration;
-
 use clap::Args;
 use wattle_claims::Record;
 use wattle_core::{
     Name,
     deployment::{Deployment, Phase},
-    quantity,
 };
 
 use super::{
-    deploy::{key, put},
+    record::{Waiting, key, put},
     status::not_deployed,
-    wait::{self, Goal},
+    wait::Goal,
 };
 use crate::{
     commands::Context,
@@ -41,12 +38,8 @@ pub(crate) struct DeleteArgs {
 struct Which {
     /// The application
     application: Name,
-    /// Do not wait until it is so
-    #[arg(long)]
-    detach: bool,
-    /// How long it may take
-    #[arg(long, value_name = "TIME", default_value = "90s", value_parser = quantity::duration)]
-    within: Duration,
+    #[command(flatten)]
+    waiting: Waiting,
 }
 
 pub(super) async fn undeploy(context: &Context, args: UndeployArgs) -> anyhow::Result<Exit> {
@@ -60,7 +53,7 @@ pub(super) async fn undeploy(context: &Context, args: UndeployArgs) -> anyhow::R
             put(&session, Some(&before), deployment).await?
         }
     };
-    wait(context, &session, &args.which, generation, Goal::Stopped).await
+    args.which.waiting.until(&session, &args.which.application, generation, Goal::Stopped).await
 }
 
 pub(super) async fn delete(context: &Context, args: DeleteArgs) -> anyhow::Result<Exit> {
@@ -79,34 +72,25 @@ pub(super) async fn delete(context: &Context, args: DeleteArgs) -> anyhow::Resul
         Deployment { phase: Phase::Undeployed, end: Some(end.text().to_owned()), ..deployment };
     let record = Record { generation, key: key(&session, application), value: Some(deployment) };
     session.put_deployment(record).await?;
-    wait(context, &session, &args.which, generation, Goal::Gone).await
+    args.which.waiting.until(&session, application, generation, Goal::Gone).await
 }
 
 async fn deployed(session: &Session, application: &Name) -> anyhow::Result<(Deployed, Deployment)> {
     let before = session.deployed(application).await?;
     let found = before.and_then(|before| {
         let mut deployment = before.record.value.clone()?;
-        // What runs is what goes, or goes on for those that use it; not a version that was given up.
-        if let Some(running) = &before.version {
-            deployment.versions.retain(|version| version.name == *running);
+        // What goes, or goes on for those that use it, is what runs, and not a version that was given up; while that one is on trial,
+        // it is the one before.
+        match (deployment.before().cloned(), &before.version) {
+            (Some(good), Some(_)) if !before.healthy => {
+                deployment.versions.retain(|version| version.name != good.name);
+                deployment.versions.insert(0, good);
+                deployment.is_return = true;
+            }
+            (_, Some(running)) => deployment.versions.retain(|version| version.name == *running),
+            (_, None) => {}
         }
         Some((before, deployment))
     });
     Ok(found.ok_or_else(|| not_deployed(application))?)
-}
-
-async fn wait(
-    context: &Context,
-    session: &Session,
-    which: &Which,
-    generation: u64,
-    goal: Goal,
-) -> anyhow::Result<Exit> {
-    if which.detach {
-        let application = &which.application;
-        let json = serde_json::json!({"application": application, "generation": generation});
-        context.output.answer(&json, || format!("{application}: wadm sees to it"));
-        return Ok(Exit::Ok);
-    }
-    wait::until(session, &which.application, generation, goal, which.within).await
 }

@@ -39,7 +39,7 @@ pub(super) struct Artifact {
 /// Everything that a manifest's images are. What is wrong with one of them is said of all.
 pub(super) fn artifacts(
     session: &Session,
-    folder: &Path,
+    folder: Option<&Path>,
     manifest: &Manifest,
 ) -> anyhow::Result<Vec<Artifact>> {
     let (mut artifacts, mut problems) = (Vec::new(), Vec::new());
@@ -64,13 +64,20 @@ pub(super) fn artifacts(
 
 fn one(
     session: &Session,
-    folder: &Path,
+    folder: Option<&Path>,
     manifest: &Manifest,
     component: &Component,
     image: &Image,
 ) -> anyhow::Result<Artifact> {
     let bytes = match image {
-        Image::File(path) => read(&folder.join(path))?,
+        Image::File(path) => match folder {
+            Some(folder) => read(&folder.join(path))?,
+            None => {
+                let what = format!("file:{path} is a file beside the manifest, which is none");
+                let next = "fetch both, and deploy the manifest as a file";
+                return Err(Problem::new(Exit::NotFound, what).next(next).into());
+            }
+        },
         Image::Shipped(shipped) => match Shipped::named(shipped.name) {
             Some(shipped) => shipped.artifact(&session.project, session.output)?,
             None => {

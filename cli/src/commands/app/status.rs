@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use wattle_core::{
     Name,
-    app::{ApplicationState, ApplicationStatus},
+    app::{ApplicationState, ApplicationStatus, ApplicationSummary},
     deployment::Phase,
 };
 
@@ -37,15 +37,13 @@ pub(super) async fn list(context: &Context) -> anyhow::Result<Exit> {
     let all = session.applications().await?;
     context.output.answer(&all, || {
         let mut table = Table::new(&["APPLICATION", "VERSION", "STATE", "COMPONENTS", "READY"]);
-        for status in &all {
-            let wanted: u32 = status.components.iter().map(|component| component.wanted).sum();
-            let ready: u32 = status.components.iter().map(|component| component.ready).sum();
+        for summary in &all {
             table.row([
-                status.application.to_string(),
-                status.version.to_string(),
-                state(status),
-                status.components.len().to_string(),
-                format!("{ready}/{wanted}"),
+                summary.application.to_string(),
+                summary.version.to_string(),
+                state(summary),
+                summary.components.to_string(),
+                format!("{}/{}", summary.ready, summary.wanted),
             ]);
         }
         table.or("nothing is deployed; deploy something: wattle app deploy FILE")
@@ -72,14 +70,15 @@ pub(super) fn not_deployed(application: &Name) -> Problem {
     Problem::new(Exit::NotFound, what).next("wattle app list")
 }
 
-fn state(status: &ApplicationStatus) -> String {
-    let is_to_go = status.phase == Phase::Undeployed;
-    let text = match &status.state {
-        ApplicationState::Settled if is_to_go && status.used_by.is_empty() => "undeployed",
+fn state(summary: &ApplicationSummary) -> String {
+    let is_to_go = summary.phase == Phase::Undeployed;
+    let text = match &summary.state {
+        ApplicationState::Settled if is_to_go && !summary.is_used => "undeployed",
         ApplicationState::Settled if is_to_go => "undeployed, in use",
         ApplicationState::Settled => "deployed",
         ApplicationState::Changing if is_to_go => "stopping",
         ApplicationState::Changing => "changing",
+        ApplicationState::Canary => "canary",
         ApplicationState::Failing => "failing",
         ApplicationState::GivenUp { version, .. } => return format!("gave up {version}"),
     };
@@ -100,9 +99,16 @@ fn as_text(status: &ApplicationStatus) -> String {
             table.row([id.clone(), host.name.to_string(), ready, problem]);
         }
     }
-    let mut text = format!("{} {}: {}\n{table}", status.application, status.version, state(status));
-    if let ApplicationState::GivenUp { version, reason } = &status.state {
-        text.push_str(&format!("version {version} was given up: {reason}\n"));
+    let mut text =
+        format!("{} {}: {}\n{table}", status.application, status.version, state(&status.summary()));
+    match &status.state {
+        ApplicationState::GivenUp { version, reason } => {
+            text.push_str(&format!("version {version} was given up: {reason}\n"));
+        }
+        ApplicationState::Canary => {
+            text.push_str("it answers on its canary's part of the hosts, and goes further if it goes on doing so\n");
+        }
+        _ => {}
     }
     // What a host could not do stands in its line.
     let of_hosts = status.components.iter().flat_map(|component| &component.hosts);

@@ -19,12 +19,12 @@ use crate::{commands::Context, exit::Exit};
   wattle app validate - < wadm.yaml
   wattle app validate wadm.yaml -o json")]
 pub(crate) struct ValidateArgs {
-    /// The manifest, or - for stdin
+    /// The manifest: a file, an https:// URL, or - for stdin
     file: PathBuf,
 }
 
-pub(super) fn run(context: &Context, args: &ValidateArgs) -> anyhow::Result<Exit> {
-    let text = Text::read(&args.file)?;
+pub(super) async fn run(context: &Context, args: &ValidateArgs) -> anyhow::Result<Exit> {
+    let text = Text::read(&args.file).await?;
     let Reading { manifest, findings, unsaid } = &text.reading;
     let valid = manifest.is_some();
     let answer = json!({"file": text.name, "valid": valid, "findings": findings, "unsaid": unsaid});

@@ -33,7 +33,8 @@ pub(super) async fn until(
     within: Duration,
 ) -> anyhow::Result<Exit> {
     let step = session.output.step(&format!("{application} {}", goal.as_progress()));
-    let until = Instant::now() + within;
+    let mut until = Instant::now() + within;
+    let (mut is_told, mut looked) = (false, Instant::now());
     loop {
         let status = match session.application(application).await {
             Ok(status) => status,
@@ -55,6 +56,14 @@ pub(super) async fn until(
                 Err(problem) => Err(problem.into()),
             };
         }
+        if status.as_ref().is_some_and(|status| status.state == ApplicationState::Canary) {
+            // The manifest says how long this may take.
+            until += looked.elapsed();
+            if !std::mem::replace(&mut is_told, true) {
+                session.output.note(&format!("{application} answers as a canary"));
+            }
+        }
+        looked = Instant::now();
         if Instant::now() >= until {
             return Err(too_late(application, status.as_ref(), within).into());
         }

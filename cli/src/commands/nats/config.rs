@@ -69,7 +69,7 @@ pub(super) fn authorization(
         let key = folder.nkey(&credential(name))?;
         let allowed = Permissions::of_host(lattice, host, domain);
         let is_wadm = access.wadm.contains(name);
-        let allowed = if is_wadm { allowed.and_wadm(lattice) } else { allowed };
+        let allowed = if is_wadm { allowed.and_wadm(lattice, domain) } else { allowed };
         users.push_str(&user(&format!("host {name} ({host})"), &key, &allowed));
     }
     Ok(format!(

@@ -59,7 +59,7 @@ async fn identity(next: &Next<'_>, name: &Name) -> anyhow::Result<Identity> {
     let data_dir = hosting::claim(next.project, &next.home).await?;
     let given = Given { name: Some(name), ..Given::default() };
     let lattice = next.project.lattice()?.name();
-    Identity::establish(next.project, &data_dir, lattice, given, next.context.output)
+    Identity::establish(next.project, (&next.home, &data_dir), lattice, given, next.context.output)
 }
 
 fn spawn(next: &Next<'_>, identity: &Identity) -> anyhow::Result<Child> {

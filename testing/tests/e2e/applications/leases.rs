@@ -109,6 +109,37 @@ async fn a_wadm_that_stood_still_acts_no_more_until_it_holds_the_lease_again() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wadm_alone_acts_where_no_host_does_and_makes_way_when_it_stops() {
+    let lattice = Lattice::start().await;
+    let web = Web::new(&lattice, "shop", Guest::Hello);
+    lattice.wattle(&["app", "deploy", &web.write("v1")]).await.ok();
+    let wadm = lattice.spawn(&["wadm"]);
+    eventually("it has a token of its own", TAKEOVER, async || {
+        lattice.project().join("wadm/host.jwt").exists().then_some(())
+    })
+    .await;
+    lattice.host().kill();
+    let all = eventually("it answers", TAKEOVER, async || answers(&lattice).await).await;
+    assert_eq!(all[0]["application"], json!("shop"));
+    lattice.wattle(&["wadm"]).await.code(6).naming(&["wadm"]);
+    lattice.host().gone(TAKEOVER).await;
+    lattice.up(&[]).await;
+    let settled = async || {
+        let status = lattice.wattle(&["app", "status", "shop", "-o", "json"]).await;
+        let status = status.is_ok().then(|| status.json())?;
+        (status["state"] == json!("settled")).then_some(())
+    };
+    eventually("all is well", Duration::from_secs(15), settled).await;
+    // Laid down and not left to expire: the host's own takes it at once.
+    let process = Process::new(wadm.id().expect("it runs"));
+    process.interrupt();
+    process.gone(TAKEOVER).await;
+    eventually("the host's own acts", Duration::from_secs(2), async || answers(&lattice).await)
+        .await;
+    lattice.wattle(&["app", "delete", "shop"]).await.ok();
+}
+
 /// What is deployed, as its user signed it.
 async fn deployed(lattice: &Lattice, insider: &Insider, application: &str) -> (String, Deployment) {
     let request = AppRequest::Get { application: application.parse().expect("a name") };
@@ -231,6 +262,7 @@ async fn a_hostile_wadm_starts_links_and_scales_nothing_that_no_deployment_says(
         generation: u64::MAX,
         version: version.name.clone(),
         healthy: true,
+        promoted: false,
         links: [content_of(&stolen), content_of(&version.links[0])].into(),
         given_up: None,
     };

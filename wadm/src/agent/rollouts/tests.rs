@@ -1,4 +1,4 @@
-use wattle_core::deployment::{Deployment, Version};
+use wattle_core::deployment::{Canary, Deployment, Version};
 
 use super::*;
 
@@ -20,6 +20,8 @@ fn declared(generation: u64, versions: &[&str]) -> Declared {
         application: "shop".parse().expect("a name"),
         phase: Phase::Deployed,
         versions: versions.iter().map(|name| version(name)).collect(),
+        canary: None,
+        is_return: false,
         end: None,
     };
     Declared::new(generation, String::new(), Some(deployment))
@@ -89,6 +91,32 @@ fn a_verdict_is_not_one_on_the_next_deployment() {
     let fixed = declared(2, &["v3", "v1"]);
     let (_, rollout) = next(TERM, &fixed, Some(&stored(begun)), &late).expect("it is written down");
     assert!(rollout.is_some_and(|it| it.given_up.is_none() && it.version.as_str() == "v3"));
+}
+
+#[test]
+fn a_canary_goes_further_when_its_time_has_passed_and_back_when_it_fails() {
+    let with = |for_s| {
+        let mut declared = declared(1, &["v2", "v1"]);
+        let deployment = declared.deployment.as_mut().expect("it has not ended");
+        deployment.canary = Some(Canary { weight: 10, for_s });
+        declared
+    };
+    let canary =
+        ApplicationStatus { failed_links: BTreeMap::new(), ..status(ApplicationState::Canary) };
+    let short = with(0);
+    assert_eq!(short.canary(None), Some(10));
+    let said = Trials::default().judge(&short, None, &canary).expect("its time has passed");
+    assert_eq!(said, Verdict::Promoted);
+    let (_, rollout) = next(TERM, &short, None, &verdict(said)).expect("it is written down");
+    assert_eq!(short.canary(rollout.as_ref()), None);
+    // Another deployment is another canary.
+    let again = Declared::new(2, String::new(), short.deployment.clone());
+    assert_eq!(again.canary(rollout.as_ref()), Some(10));
+
+    let (long, mut trials) = (with(60), Trials::default());
+    assert_eq!(trials.judge(&long, None, &canary), None);
+    let said = trials.judge(&long, None, &status(ApplicationState::Failing));
+    assert!(matches!(said, Some(Verdict::GivenUp(_))), "{said:?}");
 }
 
 #[test]
