@@ -287,6 +287,7 @@ impl<'a> Room<'a> {
                 labels: &host.labels,
                 room,
                 current: running.map_or(0, |running| running.instances),
+                seniority: host.seniority,
                 load,
                 is_cached: host.cached.contains(&component.artifact),
                 is_lost: host.state == HostState::Lost,

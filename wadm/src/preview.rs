@@ -146,6 +146,7 @@ fn observed(hosts: &[(Inventory, bool)], account: &AccountKey) -> Observed {
             name: inventory.name.clone(),
             labels: inventory.labels.clone(),
             state,
+            seniority: 0,
             room: inventory.room,
             cached: Default::default(),
             running: running(inventory, account),

@@ -28,12 +28,16 @@ pub(super) fn snapshot(
     let ms = |at: Instant| u64::try_from(at.duration_since(start).as_millis()).unwrap_or(u64::MAX);
     let programs = programs(view);
     let mut snapshot = Snapshot { links_at_ms: ms(Instant::now()), ..Snapshot::default() };
+    let mut since: Vec<Instant> = view.hosts.values().map(|host| host.since).collect();
+    since.sort_unstable();
     for (key, host) in &view.hosts {
         let Some((inventory, asked)) = &host.inventory else { continue };
         // A beat may be older than what was done since: only what the host was asked for later shows what came of it. Asked for in the
         // millisecond of the answer to a command is later.
         snapshot.hosts_at_ms.insert(key.clone(), ms(*asked) + 1);
+        let seniority = since.partition_point(|other| *other < host.since);
         let mut host = observed(host, inventory, account, &programs);
+        host.seniority = u32::try_from(seniority).unwrap_or(u32::MAX);
         for (id, running) in &mut host.running {
             if !probes.let_count(key, id, running) {
                 running.ready = 0;
@@ -74,6 +78,7 @@ fn observed(
         name: inventory.name.clone(),
         labels: host.beat.labels.clone(),
         state,
+        seniority: 0,
         room: inventory.room,
         cached: cached.flatten().cloned().collect(),
         running: running(inventory, account),

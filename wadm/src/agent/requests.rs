@@ -156,6 +156,18 @@ async fn put(identity: &Identity, token: &str) -> Result<Outcome, Failure> {
         }
         versions::keep(identity, application, &record).await?;
     }
-    records.put(&key, token, Some(revision)).await.map_err(store)?;
-    Ok(Outcome::Done { unchanged: false, detail: None })
+    match records.put(&key, token, Some(revision)).await {
+        // Who had no answer asks again, and the first time it may have worked.
+        Err(conflict @ RecordsError::Conflict { .. }) => {
+            let found = records.get(&key).await.map_err(store)?;
+            match found.is_some_and(|(text, _)| text == token) {
+                true => Ok(Outcome::Done { unchanged: true, detail: None }),
+                false => Err(store(conflict)),
+            }
+        }
+        put => {
+            put.map_err(store)?;
+            Ok(Outcome::Done { unchanged: false, detail: None })
+        }
+    }
 }

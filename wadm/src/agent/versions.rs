@@ -27,20 +27,29 @@ pub(super) async fn keep(
     };
     let key = key(identity, application, &version.name);
     let versions = identity.lattice.versions().await.map_err(failed)?;
-    let (known, revision) = versions.get(&key).await.map_err(failed)?.unwrap_or_default();
-    match read(identity, application, &version.name, &known) {
-        Ok((_, known)) if known == *version => return Ok(()),
-        Ok(_) => {
-            let name = &version.name;
-            let text = format!("version {name} of {application} is there, and says something else");
-            let next = "give the manifest another annotation version";
-            return Err(Failure::new(FailureKind::Conflict, text).with_next(next));
+    // Somebody may put the same in between.
+    for _ in 0..2 {
+        let (known, revision) = versions.get(&key).await.map_err(failed)?.unwrap_or_default();
+        match read(identity, application, &version.name, &known) {
+            Ok((_, known)) if known == *version => return Ok(()),
+            Ok(_) => {
+                let name = &version.name;
+                let text =
+                    format!("version {name} of {application} is there, and says something else");
+                let next = "give the manifest another annotation version";
+                return Err(Failure::new(FailureKind::Conflict, text).with_next(next));
+            }
+            // Nothing, or what holds no more, for being of a user who was revoked say: nobody can go back to it.
+            Err(_) => {}
         }
-        // Nothing, or what holds no more, for being of a user who was revoked say: nobody can go back to it.
-        Err(_) => {}
+        match versions.put(&key, record.text(), Some(revision)).await {
+            Ok(_) => return Ok(()),
+            Err(RecordsError::Conflict { .. }) => {}
+            Err(error) => return Err(failed(error)),
+        }
     }
-    versions.put(&key, record.text(), Some(revision)).await.map_err(failed)?;
-    Ok(())
+    let text = format!("somebody else deploys {application} at this moment");
+    Err(Failure::new(FailureKind::Conflict, text))
 }
 
 /// The versions that are kept, the newest first.

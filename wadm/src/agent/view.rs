@@ -27,6 +27,8 @@ const HOSTS_MAX: usize = 10_000;
 pub(super) struct HostView {
     pub(super) beat: Beat,
     pub(super) heard: Instant,
+    /// Since when it has been there without a break.
+    pub(super) since: Instant,
     /// What it said when it was asked, and when that was.
     pub(super) inventory: Option<(Inventory, Instant)>,
 }
@@ -175,6 +177,9 @@ impl View {
             let changed = known.is_lost()
                 || known.beat.running != beat.running
                 || known.beat.draining != beat.draining;
+            if known.is_lost() || beat.uptime_s < known.beat.uptime_s {
+                known.since = heard;
+            }
             (known.beat, known.heard) = (beat, heard);
             return changed || known.is_stale();
         }
@@ -182,7 +187,8 @@ impl View {
             warn!(%host, "{HOSTS_MAX} hosts are known, which is the limit");
             return false;
         }
-        self.hosts.insert(host, HostView { beat, heard, inventory: None });
+        let since = heard.checked_sub(Duration::from_secs(beat.uptime_s)).unwrap_or(heard);
+        self.hosts.insert(host, HostView { beat, heard, since, inventory: None });
         true
     }
 

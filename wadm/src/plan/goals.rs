@@ -48,36 +48,57 @@ pub(super) fn canary<'a>(
     }
     let mut goals = everywhere(new, placement);
     let wanted: u32 = placement.hosts.values().sum();
-    let most = u64::from(wanted) * u64::from(weight) / 100;
+    let part_max = u64::from(wanted) * u64::from(weight) / 100;
     // Those that have the new version keep it; of the others those with least come first, so that the part is no larger than it has to be.
     let mut places: Vec<(&HostKey, u32)> =
         goals.iter().map(|(host, goal)| (*host, goal.instances)).collect();
     places.sort_by_key(|(host, count)| (!runs(host, &new.artifact), *count));
-    let mut part = 0;
-    // What the old version may have in all, or on each.
-    let mut left = match &old.scaler {
-        Scaler::Spread { instances, .. } => u32::from(*instances),
-        Scaler::Daemon { .. } => u32::MAX,
-    };
+    let (mut part, mut rest) = (0, Vec::new());
     for (index, (host, count)) in places.into_iter().enumerate() {
         let is_allowed = observed.hosts.get(host).is_some_and(|it| old.scaler.allows(&it.labels));
-        let is_new = runs(host, &new.artifact)
-            || index == 0
-            || u64::from(part + count) <= most
-            || !is_allowed;
-        if is_new {
-            part += count;
-            continue;
+        let fits = index == 0 || u64::from(part + count) <= part_max;
+        match fits || runs(host, &new.artifact) || !is_allowed {
+            true => part += count,
+            false => rest.push((host, count)),
         }
+    }
+    let has = |host: &HostKey| {
+        let running = observed.hosts.get(host).and_then(|there| there.running.get(id));
+        running.filter(|it| it.artifact == old.artifact).map_or(0, |running| running.instances)
+    };
+    for (host, instances) in divided(old, &rest, has) {
         let most = u32::from(old.scaler.instances());
-        let instances = count.min(most).min(left);
-        left -= instances;
         match instances {
             0 => drop(goals.remove(host)),
             _ => drop(goals.insert(host, Goal { artifact: &old.artifact, instances, most })),
         }
     }
     Some(goals)
+}
+
+/// What the old version has of these places: no more on each, and in all, than its own scaler says, and first what it has already.
+fn divided<'a>(
+    old: &Component,
+    places: &[(&'a HostKey, u32)],
+    has: impl Fn(&HostKey) -> u32,
+) -> Vec<(&'a HostKey, u32)> {
+    let each = u32::from(old.scaler.instances());
+    let mut left = match &old.scaler {
+        Scaler::Spread { .. } => each,
+        Scaler::Daemon { .. } => u32::MAX,
+    };
+    let mut take = |most: u32| {
+        let taken = most.min(left);
+        left -= taken;
+        taken
+    };
+    let kept: Vec<u32> =
+        places.iter().map(|(host, count)| take(has(host).min(*count).min(each))).collect();
+    let more = places.iter().zip(kept).map(|((host, count), kept)| {
+        let more = take((*count).min(each) - kept);
+        (*host, kept + more)
+    });
+    more.collect()
 }
 
 /// Whether everything answers as it is to.

@@ -40,6 +40,8 @@ pub struct Host {
     pub labels: BTreeMap<String, String>,
     /// Whether it can be given work.
     pub state: HostState,
+    /// Which hosts have been there longest without a break: 0 before 1.
+    pub seniority: u32,
     /// Instances at once that it has room for, those that run included.
     pub room: u32,
     /// Artifacts that it need not fetch.

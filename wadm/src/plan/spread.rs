@@ -21,6 +21,8 @@ pub(super) struct Candidate<'a> {
     pub(super) room: Result<u32, String>,
     /// Instances that run there now.
     pub(super) current: u32,
+    /// Which hosts have been there longest: 0 before 1.
+    pub(super) seniority: u32,
     /// Instances of everything else there: of two equal hosts the emptier one is taken.
     pub(super) load: u32,
     /// Whether it has the artifact.
@@ -160,6 +162,7 @@ impl<'a> Placing<'a> {
                     host,
                     room: candidate.room.as_ref().map_or(0, |room| room.saturating_sub(taken)),
                     runs: candidate.current.saturating_sub(taken),
+                    seniority: candidate.seniority,
                     load: candidate.load.saturating_add(taken),
                     is_cached: candidate.is_cached,
                 }

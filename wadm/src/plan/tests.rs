@@ -36,6 +36,7 @@ fn host(labels: &[(&str, &str)]) -> Host {
         name: name("host"),
         labels: labels.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
         state: HostState::Ready,
+        seniority: 0,
         room: 1_000,
         cached: BTreeSet::new(),
         running: BTreeMap::new(),
@@ -232,6 +233,29 @@ fn a_new_version_is_tried_on_one_host_before_the_next() {
     running.expect("it runs").ready = 0;
     assert_eq!(plan(&desired, &observed).commands, []);
     assert_eq!(plan(&desired, &observed).status[&cart].ready, 0);
+}
+
+/// A host that was away started what it ran when it came back, and the planner had it started elsewhere meanwhile.
+#[test]
+fn who_comes_back_takes_nothing_away_from_who_stood_in() {
+    let desired = shop(everywhere(1));
+    let cart = id("shop/cart");
+    for newcomer in 0..2 {
+        let mut observed = zones(2);
+        let running = Running { kind: Kind::Actor, artifact: version(1), instances: 1, ready: 1 };
+        for (index, host) in observed.hosts.values_mut().enumerate() {
+            host.running.insert(cart.clone(), running.clone());
+            host.seniority = u32::from(index == newcomer);
+            // The one that stood in has more to do by now.
+            if index != newcomer {
+                host.running.insert(id("other"), running.clone());
+            }
+        }
+        settle(&desired, &mut observed);
+        let runs = observed.hosts.values().map(|host| host.running.contains_key(&cart));
+        let expected = if newcomer == 0 { [false, true] } else { [true, false] };
+        assert_eq!(runs.collect::<Vec<_>>(), expected);
+    }
 }
 
 /// Another version of the cart, as a canary.

@@ -48,6 +48,7 @@ fn seen(at_ms: u64, running: &[(EntityId, u32)]) -> Snapshot {
         name: "host".parse().expect("a name"),
         labels: BTreeMap::new(),
         state: HostState::Ready,
+        seniority: 0,
         room: 1_000,
         cached: BTreeSet::new(),
         running: running.iter().map(one).collect(),

@@ -40,6 +40,7 @@ impl SimHost {
             name: format!("host-{index}").parse().expect("a name"),
             labels: BTreeMap::from([("zone".to_owned(), zone)]),
             state: HostState::Ready,
+            seniority: index.into(),
             room,
             cached: std::collections::BTreeSet::new(),
             running: BTreeMap::from([(id(BY_HAND), by_hand)]),

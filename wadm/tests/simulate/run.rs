@@ -119,7 +119,8 @@ fn wait_for_canaries(world: &mut World) {
         });
         quiet = if is_at_rest { quiet + 1 } else { 0 };
         left -= 1;
-        assert!(left > 0, "canaries do not come to rest: {rounds:#?}");
+        let running: Vec<_> = world.hosts.values().map(|host| &host.truth.running).collect();
+        assert!(left > 0, "canaries do not come to rest: {rounds:?} with {running:?}");
     }
     world.desired.applications.values_mut().for_each(|application| application.canary = None);
 }

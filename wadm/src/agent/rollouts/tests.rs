@@ -110,7 +110,7 @@ fn a_canary_goes_further_when_its_time_has_passed_and_back_when_it_fails() {
     let (_, rollout) = next(TERM, &short, None, &verdict(said)).expect("it is written down");
     assert_eq!(short.canary(rollout.as_ref()), None);
     // Another deployment is another canary.
-    let again = Declared::new(2, String::new(), short.deployment.clone());
+    let again = Declared::new(2, String::new(), short.deployment);
     assert_eq!(again.canary(rollout.as_ref()), Some(10));
 
     let (long, mut trials) = (with(60), Trials::default());

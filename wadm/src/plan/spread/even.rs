@@ -11,21 +11,26 @@ pub(super) struct Place<'a> {
     pub(super) room: u32,
     /// What runs there already.
     pub(super) runs: u32,
+    /// Which of those that run it have been there longest: 0 before 1.
+    pub(super) seniority: u32,
     /// What else is there.
     pub(super) load: u32,
     pub(super) is_cached: bool,
 }
 
 impl<'a> Place<'a> {
-    /// Of equal hosts those get one more that run more of it already, that have less else, that have the artifact, in this order.
-    fn rank(&self) -> impl Ord + use<'a> {
-        (Reverse(self.runs), self.load, !self.is_cached, self.host)
+    /// Of equal hosts those get one more that run more of it already, that have less else, that have the artifact, in this order. Where
+    /// more runs than is to, who came back with what runs elsewhere by now does not take it away from there.
+    fn rank(&self, is_surplus: bool) -> impl Ord + use<'a> {
+        let seniority = if is_surplus && self.runs > 0 { self.seniority } else { 0 };
+        (Reverse(self.runs), seniority, self.load, !self.is_cached, self.host)
     }
 }
 
 /// As even as their room allows.
 pub(super) fn evenly<'a>(mut count: u32, mut places: Vec<Place<'a>>) -> Vec<(&'a HostKey, u32)> {
     let mut given = Vec::new();
+    let is_surplus = places.iter().map(|place| place.runs).sum::<u32>() > count;
     // Those that are filled by less than an even part are full; the rest share what is left.
     places.sort_by_key(|place| Reverse(place.room));
     while let Some(last) = places.last() {
@@ -39,7 +44,7 @@ pub(super) fn evenly<'a>(mut count: u32, mut places: Vec<Place<'a>>) -> Vec<(&'a
     }
     if !places.is_empty() {
         let (part, more) = (count / places.len() as u32, count as usize % places.len());
-        places.sort_by(|a, b| a.rank().cmp(&b.rank()));
+        places.sort_by(|a, b| a.rank(is_surplus).cmp(&b.rank(is_surplus)));
         let parts = places.iter().enumerate();
         given.extend(parts.map(|(index, place)| (place.host, part + u32::from(index < more))));
     }

@@ -23,6 +23,7 @@ fn hosts_get_even_parts_as_far_as_they_have_room() {
         host: &keys[index],
         room,
         runs,
+        seniority: 0,
         load,
         is_cached: index == 3,
     };
@@ -57,6 +58,7 @@ fn what_runs_is_kept_if_it_is_as_even() {
                 labels: &labels,
                 room: Ok(9),
                 current,
+                seniority: 0,
                 load: 0,
             };
             (host, candidate)
