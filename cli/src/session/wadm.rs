@@ -17,6 +17,8 @@ use crate::{exit::Exit, problem::Problem};
 
 /// How long a lattice that has just begun, or lost its wadm, may be without one.
 const WADM_WAIT: Duration = Duration::from_secs(10);
+/// How long the first answer may take before it is asked for again, by whoever is wadm by then; then twice as long each time.
+const FIRST_WAIT: Duration = Duration::from_secs(2);
 /// Between two tries meanwhile.
 const WADM_POLL: Duration = Duration::from_millis(200);
 
@@ -115,6 +117,7 @@ impl Session {
         }
     }
 
+    /// To ask twice is to ask once: a deployment that is there already is the one that was put.
     async fn ask_wadm(&self, request: AppRequest) -> anyhow::Result<Outcome> {
         let now = Timestamp::now();
         let verb = request.verb();
@@ -122,19 +125,26 @@ impl Session {
             subject: verb.to_string(),
             audience: self.audience.clone(),
             not_before: None,
-            expires: Some(now.plus(WADM_WAIT + EXPIRY_MARGIN)),
+            expires: Some(now.plus(self.timeout.max(WADM_WAIT) + EXPIRY_MARGIN)),
             body: request,
         };
         let signed = draft.sign(self.user.issuer(), now).context("sign the request")?;
         let id = signed.peek().context("the request")?.id;
-        let until = Instant::now() + WADM_WAIT.min(self.timeout);
+        let (began, mut wait) = (Instant::now(), FIRST_WAIT);
         let answer = loop {
-            match self.lattice.ask_wadm(&verb, signed.text(), self.timeout).await {
+            let left = self.timeout.saturating_sub(began.elapsed());
+            match self.lattice.ask_wadm(&verb, signed.text(), wait.min(left)).await {
                 Ok(answer) => break answer,
-                Err(AppError::NoWadm) if Instant::now() < until => {
+                Err(AppError::NoWadm) if began.elapsed() < WADM_WAIT.min(self.timeout) => {
                     tokio::time::sleep(WADM_POLL).await;
                 }
+                // It may have been killed while it had the question.
+                Err(AppError::TimedOut(_)) if wait < left => wait *= 2,
                 Err(error) => {
+                    let error = match error {
+                        AppError::TimedOut(_) => AppError::TimedOut(self.timeout),
+                        error => error,
+                    };
                     let problem = Problem::new(Exit::Unreachable, error.to_string());
                     let next = "a host whose claims say wadm has to run: wattle up -d";
                     return Err(problem.next(next).into());

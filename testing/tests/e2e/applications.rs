@@ -6,7 +6,10 @@ mod rollouts;
 mod sharing;
 mod spreads;
 
-use std::time::Duration;
+use std::{
+    io::{Read as _, Write as _},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
 use wattle_testing::{Guest, Lattice, Site, Turn, free_port};
@@ -106,6 +109,24 @@ spec:
           properties: {target: hello, namespace: wasi, package: http, interfaces: [incoming-handler]}
 ";
 
+/// Answers one request with a text, and gives the URL that it is at.
+fn serve_once(status: &'static str, text: &'static str) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("it is bound");
+    std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().expect("somebody asks");
+        let mut head = [0; 4_096];
+        let read = client.read(&mut head).expect("a request");
+        assert!(head[..read].starts_with(b"GET /wadm.yaml "), "it is asked for");
+        let length = text.len();
+        let answer = format!(
+            "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{text}"
+        );
+        client.write_all(answer.as_bytes()).expect("it is answered");
+    });
+    format!("http://{address}/wadm.yaml")
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_manifest_is_checked_without_a_lattice() {
     let folder = Lattice::prepare(Turn::shared().await);
@@ -139,6 +160,16 @@ async fn a_manifest_is_checked_without_a_lattice() {
     folder.wattle(&["app", "validate", binary.as_str()]).await.code(1).naming(&["byte 6"]);
     let large = folder.write("large.yaml", &vec![b' '; (1 << 20) + 1]);
     folder.wattle(&["app", "validate", large.as_str()]).await.code(1).naming(&["1048576 bytes"]);
+
+    // From this machine's own web server, and from nobody's whom others could speak for.
+    let at = serve_once("200 OK", MANIFEST);
+    folder.wattle(&["app", "validate", &at]).await.ok().naming(&["valid"]);
+    let at = serve_once("404 Not Found", "");
+    folder.wattle(&["app", "validate", &at]).await.code(1).naming(&["404"]);
+    let at = serve_once("302 Found\r\nlocation: http://10.0.0.5/", "");
+    folder.wattle(&["app", "validate", &at]).await.code(1).naming(&["wadm.yaml"]);
+    let said = folder.wattle(&["app", "validate", "http://10.0.0.5/wadm.yaml"]).await.code(2);
+    said.naming(&["anybody on the way could change it", "https://"]);
 
     let schema = folder.wattle(&["app", "schema"]).await.ok().json();
     assert_eq!(schema["title"], json!("Application"));

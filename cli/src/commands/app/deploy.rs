@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use wattle_claims::content_of;
 use wattle_core::{
-    Link, Name,
+    EntityId, Link, Name,
     deployment::{Version, VersionName},
 };
 use wattle_wadm::{declare, manifest::Manifest};
@@ -122,6 +122,13 @@ pub(super) fn grants(application: &Name, artifacts: &[Artifact], version: &Versi
             joined(imports),
             joined(exports),
         );
+    }
+    // What was signed and stored before, which nobody looks into again.
+    let is_known =
+        |id: &EntityId| artifacts.iter().any(|it| declare::id(application, &it.component) == *id);
+    for component in version.components.iter().filter(|component| !is_known(&component.id)) {
+        let key = component.program.identity.key.to_string();
+        let _ = write!(text, "\n  {} ({}…)", component.id, key.get(..8).unwrap_or_default());
     }
     for link in &version.links {
         let Link { source, target, interfaces, constraints, .. } = link;

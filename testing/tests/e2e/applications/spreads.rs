@@ -166,7 +166,7 @@ async fn whichever_host_is_killed_the_application_serves_again_and_is_whole() {
         let took = loop {
             let said = lattice.wattle(&["app", "status", "shop", "-o", "json"]).await;
             let answer = web.site.try_get("/").await.map(|answer| answer.status);
-            let placed = said.is_ok().then(|| placed(&said.json())).unwrap_or_default();
+            let placed = if said.is_ok() { placed(&said.json()) } else { BTreeMap::new() };
             let is_whole = placed.values().sum::<u64>() == 9 && !placed.contains_key(&victim);
             if is_whole && answer.as_ref().is_ok_and(|status| *status == 200) {
                 break killed.elapsed();
