@@ -14,7 +14,7 @@ use async_nats::{
         stream,
     },
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 pub use self::error::StoreError;
 use self::error::{create_error, from_no_stream, get_error};
@@ -27,6 +27,10 @@ const POLL: Duration = Duration::from_millis(50);
 /// How long JetStream may take to answer one request or to acknowledge one message. It syncs to disk before, and on a slow
 /// uplink a megabyte may be under way ahead of the message.
 const ANSWER_WAIT: Duration = Duration::from_secs(15);
+
+/// How long the first answer to a request that only reads may take: a server that died with it, or servers that choose a new leader,
+/// never give one.
+const FIRST_WAIT: Duration = Duration::from_secs(5);
 
 /// Whether a request whose answer was lost may be sent again, because it only reads.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -242,12 +246,19 @@ impl Bucket {
         F: Future<Output = Result<T, StoreError>>,
     {
         let deadline = Instant::now() + PATIENCE;
+        let mut is_first = again == Again::Yes;
         loop {
             if !self.lattice.is_connected_within(PATIENCE).await {
                 return Err(StoreError::Disconnected);
             }
             // The client's futures are large; this keeps them out of everybody else's.
-            match self.unless_lost(Box::pin(attempt())).await {
+            let answer = self.unless_lost(Box::pin(attempt()));
+            let answered = match is_first {
+                true => timeout(FIRST_WAIT, answer).await.unwrap_or(Err(StoreError::TimedOut)),
+                false => answer.await,
+            };
+            match answered {
+                Err(StoreError::TimedOut) if is_first => is_first = false,
                 Err(StoreError::NoJetStream(_)) if Instant::now() < deadline => sleep(POLL).await,
                 Err(StoreError::Interrupted)
                     if again == Again::Yes && Instant::now() < deadline => {}

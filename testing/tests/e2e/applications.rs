@@ -2,6 +2,7 @@
 
 mod deploying;
 mod leases;
+mod replicated;
 mod rollouts;
 mod sharing;
 mod spreads;

@@ -8,12 +8,17 @@ use wattle_testing::{Guest, Lattice, Load, event, eventually};
 
 use super::{SOON, Web, version_of};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_good_version_comes_without_a_failed_request() {
+async fn three_hosts() -> Lattice {
     let lattice = Lattice::start_alone().await;
     for name in ["b", "c"] {
         lattice.up(&["--name", name]).await;
     }
+    lattice
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_good_version_comes_without_a_failed_request() {
+    let lattice = three_hosts().await;
     let mut web = Web::new(&lattice, "shop", Guest::Kit);
     web.instances = 9;
     lattice.wattle(&["app", "deploy", &web.write("v1")]).await.ok();
@@ -155,10 +160,7 @@ async fn a_version_that_does_not_answer_its_probe_gives_way_to_the_one_before() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_canary_has_its_part_first_and_takes_the_rest_when_it_has_been_well() {
-    let lattice = Lattice::start_alone().await;
-    for name in ["b", "c"] {
-        lattice.up(&["--name", name]).await;
-    }
+    let lattice = three_hosts().await;
     let mut web = Web::new(&lattice, "shop", Guest::Kit);
     web.instances = 9;
     let canary = |version: &str, queue: u32, health: &str| {
@@ -198,5 +200,27 @@ async fn a_canary_has_its_part_first_and_takes_the_rest_when_it_has_been_well() 
     assert_eq!((version_of(&status), &status["components"][0]["ready"]), ("v2", &json!(9)));
     let shots = shooting.await.expect("the load does not panic");
     println!("{shots}");
+    assert_eq!(shots.good().count(), shots.0.len(), "{shots}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_that_fails_leaves_what_runs() {
+    let lattice = Lattice::start().await;
+    let web = Web::new(&lattice, "shop", Guest::Hello);
+    lattice.wattle(&["app", "deploy", &web.write("v1")]).await.ok();
+    let other = Web::new(&lattice, "shop", Guest::Hello);
+    lattice.wattle(&["app", "deploy", &other.write("v2")]).await.ok();
+    // Somebody else has the port by now.
+    let _taken = std::net::TcpListener::bind(&web.site.address).expect("nobody has it");
+    let load = Load::new(&other.site, "/", 2);
+    let shooting = tokio::spawn(async move { load.open(50.0, Duration::from_secs(8)).await });
+    let said = lattice.wattle(&["app", "rollback", "shop", "v1"]).await.code(1);
+    said.naming(&["version v1 was given up", "taken"]);
+    let status = lattice.ask(&["app", "status", "shop"]).await;
+    assert_eq!(
+        (version_of(&status), &status["state"]["given-up"]["version"]),
+        ("v2", &json!("v1"))
+    );
+    let shots = shooting.await.expect("the load does not panic");
     assert_eq!(shots.good().count(), shots.0.len(), "{shots}");
 }
