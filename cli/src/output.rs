@@ -64,6 +64,17 @@ impl Output {
         }
     }
 
+    /// An answer in the place of the one before, on a terminal; else on lines of its own.
+    pub(crate) fn again(self, json: &impl Serialize, text: impl FnOnce() -> String) {
+        const FROM_THE_TOP: &str = "\u{1b}[H\u{1b}[J";
+        match self.format {
+            Format::Text if std::io::stdout().is_terminal() => {
+                print_line(&format!("{FROM_THE_TOP}{}", plain(&text())));
+            }
+            _ => self.line(json, text),
+        }
+    }
+
     /// Bytes as they are.
     pub(crate) fn bytes(self, bytes: &[u8]) {
         let mut stdout = std::io::stdout().lock();

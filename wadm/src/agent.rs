@@ -241,7 +241,7 @@ impl Worker {
                     }
                     self.view.forget_long_lost();
                     // Silence is no news that would come by itself.
-                    let lost = self.view.hosts.values().filter(|host| host.is_lost()).count();
+                    let lost = self.view.notice_lost();
                     self.is_due |= std::mem::replace(&mut self.lost, lost) != lost;
                 }
                 Some(news) = news.recv() => self.hear(news),

@@ -89,7 +89,7 @@ pub struct Status {
     pub placement: Placement,
     /// Instances that answer, of the artifact that is asked for.
     pub ready: u32,
-    /// Whether that artifact answers wherever it may run as a canary, and goes no further for that reason alone.
+    /// Whether that artifact answers wherever it may run as a canary, as does the one before elsewhere: it goes no further for now.
     pub is_canary: bool,
 }
 

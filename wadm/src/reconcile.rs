@@ -94,7 +94,8 @@ impl Reconciler {
         let view = self.view(now_ms, desired, snapshot);
         let plan = plan(desired, &view);
         let mut commands = Vec::new();
-        let mut is_settled = self.under_way.is_empty() && plan.status.values().all(Status::answers);
+        let is_met = |status: &Status| status.answers() && !status.is_canary;
+        let mut is_settled = self.under_way.is_empty() && plan.status.values().all(is_met);
         let mut unsettled: BTreeSet<Name> = self
             .under_way
             .values()

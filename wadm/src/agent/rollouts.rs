@@ -66,15 +66,12 @@ impl Trials {
             self.0.remove(name);
             return None;
         }
-        let is_canary = declared.canary(rollout).is_some();
-        let is_settled =
-            matches!(status.state, ApplicationState::Settled | ApplicationState::GivenUp { .. });
-        if is_settled && !is_canary {
+        if matches!(status.state, ApplicationState::Settled | ApplicationState::GivenUp { .. }) {
             self.0.remove(name);
             return Some(Verdict::Healthy);
         }
         let trial = self.trial(name, declared.generation);
-        if is_canary && (is_settled || status.state == ApplicationState::Canary) {
+        if status.state == ApplicationState::Canary {
             // The time that it has to be healthy within begins when it is not.
             trial.since = Instant::now();
             let since = *trial.canary.get_or_insert(trial.since);

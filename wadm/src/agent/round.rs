@@ -80,8 +80,10 @@ impl Worker {
             let own = rollout.filter(|rollout| rollout.generation == declared.generation);
             // Written down it is in a moment.
             let is_settled = statuses.iter().any(|status| {
-                status.application == *name && status.state == ApplicationState::Settled
-            }) && declared.canary(rollout).is_none();
+                status.application == *name
+                    && status.phase == Phase::Deployed
+                    && status.state == ApplicationState::Settled
+            });
             let signed = SignedDeployment {
                 token: declared.text.clone(),
                 version: declared.target(rollout).map(|version| version.name.clone()),

@@ -74,7 +74,11 @@ impl Seen<'_> {
         let (mut users, mut seen, mut of) = (BTreeSet::new(), BTreeSet::new(), vec![name]);
         while let Some(used) = of.pop() {
             for (user, declared, rollout) in self.view.applications() {
-                let mut uses = declared.target(rollout).into_iter().flat_map(|it| &it.uses);
+                // The version before uses what it did, as long as it does a part.
+                let before =
+                    declared.canary(rollout).and_then(|_| declared.deployment.as_ref()?.before());
+                let versions = declared.target(rollout).into_iter().chain(before);
+                let mut uses = versions.flat_map(|it| &it.uses);
                 let is_user = uses.any(|id| id.application() == Some(used.as_str()));
                 if !is_user || user == name || !seen.insert(user) {
                     continue;

@@ -29,6 +29,8 @@ pub(super) struct HostView {
     pub(super) heard: Instant,
     /// Since when it has been there without a break.
     pub(super) since: Instant,
+    /// Whether it was lost while we could hear.
+    was_lost: bool,
     /// What it said when it was asked, and when that was.
     pub(super) inventory: Option<(Inventory, Instant)>,
 }
@@ -177,9 +179,10 @@ impl View {
             let changed = known.is_lost()
                 || known.beat.running != beat.running
                 || known.beat.draining != beat.draining;
-            if known.is_lost() || beat.uptime_s < known.beat.uptime_s {
+            if known.was_lost || known.is_lost() || beat.uptime_s < known.beat.uptime_s {
                 known.since = heard;
             }
+            known.was_lost = false;
             (known.beat, known.heard) = (beat, heard);
             return changed || known.is_stale();
         }
@@ -188,7 +191,7 @@ impl View {
             return false;
         }
         let since = heard.checked_sub(Duration::from_secs(beat.uptime_s)).unwrap_or(heard);
-        self.hosts.insert(host, HostView { beat, heard, since, inventory: None });
+        self.hosts.insert(host, HostView { beat, heard, since, was_lost: false, inventory: None });
         true
     }
 
@@ -197,12 +200,20 @@ impl View {
         self.hosts.retain(|_, host| host.heard.elapsed() < FORGOTTEN_AFTER);
     }
 
-    /// Nothing was heard for reasons of our own: nobody is lost for that.
+    /// Nothing was heard for reasons of our own: nobody is lost for that who was not lost before.
     pub(super) fn forgive_silence(&mut self) {
         let now = Instant::now();
-        for host in self.hosts.values_mut() {
+        for host in self.hosts.values_mut().filter(|host| !host.was_lost) {
             host.heard = now;
         }
+    }
+
+    /// Looks who is silent, while we can hear. Gives how many are lost.
+    pub(super) fn notice_lost(&mut self) -> usize {
+        for host in self.hosts.values_mut() {
+            host.was_lost |= host.is_lost();
+        }
+        self.hosts.values().filter(|host| host.was_lost).count()
     }
 }
 

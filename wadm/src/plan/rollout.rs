@@ -43,6 +43,11 @@ impl<'a> Now<'a> {
         refused.any(|refused| refused.artifact == *self.artifact)
     }
 
+    /// Whether the old version goes on where it runs, for the new one cannot: to make way for what cannot come would only stop it.
+    fn is_halted(&self, id: &EntityId) -> bool {
+        self.is_refused(id) && self.running().any(|running| running.artifact != *self.artifact)
+    }
+
     /// How often the new version is being tried: it runs and does not answer yet.
     fn being_tried(&self) -> usize {
         let new = self.running().filter(|running| running.artifact == *self.artifact);
@@ -93,11 +98,14 @@ impl Steps<'_> {
     /// Starts what is missing; says whether anything is.
     fn grow(&mut self) -> bool {
         let mut is_growing = false;
+        let is_halted = self.now.is_halted(self.id);
         for &(host, _, there) in &self.now.hosts {
             let has = there.map_or(0, |running| running.instances);
             let Some(goal) = self.goals.get(host).copied() else { continue };
             let is_other = there.is_some_and(|running| running.artifact != *goal.artifact);
-            if goal.instances <= has || is_other {
+            // On a host that has none of it, it would only be tried once more.
+            let is_try = there.is_none() && goal.artifact == self.now.artifact;
+            if goal.instances <= has || is_other || (is_try && is_halted) {
                 continue;
             }
             is_growing = true;
@@ -135,6 +143,7 @@ impl Steps<'_> {
 
     /// Stops what is too much, of what answers no more than can be spared.
     fn shrink(&mut self, mut spare: u32) {
+        let is_halted = self.now.is_halted(self.id);
         for &(host, _, there) in &self.now.hosts {
             let Some(there) = there else { continue };
             let goal = self.goals.get(host);
@@ -143,7 +152,8 @@ impl Steps<'_> {
             let silent = there.instances.saturating_sub(there.ready);
             let fewer = surplus.min(silent.saturating_add(spare));
             let is_renewed = goal.is_some_and(|goal| *goal.artifact != there.artifact);
-            if fewer == 0 || is_renewed {
+            let is_old = there.artifact != *self.now.artifact;
+            if fewer == 0 || is_renewed || (is_old && is_halted) {
                 continue;
             }
             spare -= fewer.saturating_sub(silent);

@@ -226,6 +226,27 @@ fn a_new_version_is_tried_on_one_host_before_the_next() {
     let rounds = settle(&desired, &mut observed.clone());
     assert!(rounds.iter().all(|round| round.len() == 1), "{rounds:?}");
 
+    // One that no host can start: the old one goes on wherever it runs, and is tried nowhere else.
+    for count in 1..=3 {
+        let mut observed = observed.clone();
+        observed.hosts.retain(|host, _| *host < key(count));
+        settle(
+            &{
+                let mut old = desired.clone();
+                let shop = old.applications.get_mut(&name("shop")).expect("the shop");
+                shop.components.get_mut(&cart).expect("the cart").artifact = version(1);
+                old
+            },
+            &mut observed,
+        );
+        for refusing in 0..count {
+            let host = observed.hosts.get_mut(&key(refusing)).expect("the host");
+            let refused = Refused { artifact: version(2), reason: "no".to_owned() };
+            host.refused.insert(cart.clone(), refused);
+            assert_eq!(plan(&desired, &observed).commands, [], "{refusing} of {count}");
+        }
+    }
+
     // A bad one: it runs, and answers nothing.
     let first = plan(&desired, &observed).commands;
     obey(&mut observed, &desired, &first[0]);

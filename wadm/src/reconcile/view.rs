@@ -33,9 +33,14 @@ fn apply(view: &mut Observed, desired: &Desired, under_way: &UnderWay) {
             let kind = desired.applications.values().find_map(|app| app.components.get(id));
             let (Some(host), Some(component)) = (view.hosts.get_mut(host), kind) else { return };
             let before = host.running.get(id);
-            // An answered command has come true. Until then what ran goes on, or is replaced by another version.
+            // An answered command has come true; whether what it started answers, only a snapshot shows. Until then what ran goes on, or
+            // is replaced by another version.
             let (instances, ready) = match before {
-                _ if is_done => (*instances, *instances),
+                Some(before) if is_done && before.artifact == *artifact => {
+                    let is_well = before.ready == before.instances;
+                    (*instances, if is_well { *instances } else { before.ready.min(*instances) })
+                }
+                _ if is_done => (*instances, 0),
                 Some(before) if before.artifact == *artifact => {
                     (before.instances.max(*instances), before.ready.min(*instances))
                 }

@@ -86,8 +86,8 @@ pub(super) fn deployment(
         // It is the first of these that was healthy.
         earlier.rotate_left(1);
     }
-    let is_return = healthy.is_none()
-        && deployed.and_then(Deployment::before).is_some_and(|good| good.name == version.name);
+    let good = deployed.and_then(|it| if it.is_return { it.version() } else { it.before() });
+    let is_return = healthy.is_none() && good.is_some_and(|good| good.name == version.name);
     earlier.retain(|known| known.name != version.name);
     // The last is what is gone back to: of too many, those between are left out.
     while earlier.len() >= VERSIONS_MAX {
@@ -97,7 +97,7 @@ pub(super) fn deployment(
         application: application.clone(),
         phase: Phase::Deployed,
         versions: [version].into_iter().chain(earlier).collect(),
-        canary,
+        canary: canary.filter(|_| !is_return),
         is_return,
         end: None,
     })

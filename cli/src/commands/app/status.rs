@@ -60,7 +60,7 @@ pub(super) async fn status(context: &Context, args: &StatusArgs) -> anyhow::Resu
             context.output.answer(&status, || as_text(&status));
             return Ok(Exit::Ok);
         }
-        context.output.line(&status, || as_text(&status));
+        context.output.again(&status, || as_text(&status));
         tokio::time::sleep(WATCH_EVERY).await;
     }
 }

@@ -46,7 +46,7 @@ pub(crate) struct HistoryArgs {
 /// Deploy an earlier version again, and wait until it answers
 ///
 /// Nothing is read again: the version is what it was, to the byte. It comes in the place of the one that runs like any other, and if
-/// it does not become healthy in time, that one runs again.
+/// it does not become healthy in time, that one runs again, if it ever was healthy.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   wattle app rollback shop       # to the version before the one that was deployed last
@@ -179,20 +179,20 @@ async fn earlier(
     before: &Deployed,
     deployment: &Deployment,
 ) -> anyhow::Result<Version> {
-    if let Some(version) = deployment.before() {
+    // One that is on its way back stays on it.
+    let known = if deployment.is_return { deployment.version() } else { deployment.before() };
+    if let Some(version) = known {
         return Ok(version.clone());
     }
     let History { versions, .. } = session.history(application).await?;
     let asked = deployment.version().map(|version| &version.name);
-    let is_other = |it: &&PastVersion| {
-        it.denied.is_none()
-            && Some(&it.version) != asked
-            && Some(&it.version) != before.version.as_ref()
-    };
-    match versions.iter().find(is_other) {
+    let newer = versions.iter().position(|it| Some(&it.version) == asked).map_or(0, |at| at + 1);
+    let is_other =
+        |it: &&PastVersion| it.denied.is_none() && Some(&it.version) != before.version.as_ref();
+    match versions[newer..].iter().find(is_other) {
         Some(past) => find(session, deployment, &past.version).await,
         None => {
-            let what = format!("{application} has no other version to go back to");
+            let what = format!("{application} has no earlier version to go back to");
             let next = format!("wattle app history {application}");
             Err(Problem::new(Exit::NotFound, what).next(next).into())
         }

@@ -224,3 +224,35 @@ async fn a_rollback_that_fails_leaves_what_runs() {
     let shots = shooting.await.expect("the load does not panic");
     assert_eq!(shots.good().count(), shots.0.len(), "{shots}");
 }
+
+/// What runs is not stopped for what cannot be started in its place.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_no_host_can_start_leaves_what_runs() {
+    let lattice = Lattice::start_alone().await;
+    let web = Web::new(&lattice, "shop", Guest::Hello);
+    lattice.wattle(&["app", "deploy", &web.write("v1")]).await.ok();
+    let load = Load::new(&web.site, "/", 2);
+    let shooting = tokio::spawn(async move { load.open(50.0, Duration::from_secs(14)).await });
+    // The same component with a secret that the host does not have, and the same provider as a process that ends at once.
+    let secret =
+        "image: 'file:front.wasm', config: [{name: own, properties: {key: {secret: nowhere}}}]";
+    let text = web.text("v2", "", "").replace("image: 'file:front.wasm'", secret);
+    let ending = lattice.chain().sign_provider(std::fs::read("/bin/false").expect("it"), "bad");
+    lattice.write("bad.tar", &ending);
+    let other = web.text("v3", "", "").replace("image: http-server", "image: 'file:bad.tar'");
+    for (version, text, part) in [("v2", text, "shop/front"), ("v3", other, "shop/web")] {
+        let file = lattice.write(&format!("{version}.yaml"), text.as_bytes());
+        let said = lattice.wattle(&["app", "deploy", &file]).await.code(1);
+        said.naming(&[&format!("version {version} was given up"), part]);
+    }
+    let status = lattice.ask(&["app", "status", "shop"]).await;
+    assert_eq!(version_of(&status), "v1");
+    assert_eq!(web.site.get("/").await.status, 200);
+    let shots = shooting.await.expect("the load does not panic");
+    println!("{shots}");
+    assert!(shots.good().count() > 0);
+    // The actor goes on without a gap. A provider has one process, which makes way for each try, and is denied what its successor's
+    // link would be for until that one is given up.
+    let first = shots.between(shots.0[0].at, shots.0[0].at + Duration::from_secs(4));
+    assert_eq!(first.good().count(), first.0.len(), "{first}");
+}
