@@ -14,11 +14,15 @@ use crate::{
     tools,
 };
 
+/// What the tests start and use, beside nats-server.
+const PROGRAMS: [&str; 8] =
+    ["redis-server", "mosquitto", "postgres", "initdb", "wrk", "libfaketime", "socat", "ip"];
+
 /// Runs all tests; `arguments` go to `cargo test`, to run some of them.
 pub(crate) fn run(repository: &Repository, arguments: &[String]) -> Result<ExitCode> {
     let started = Instant::now();
     tools::nats_server(repository)?;
-    tools::debian(repository, &["redis-server", "wrk", "libfaketime", "socat", "ip"])?;
+    tools::debian(repository, &PROGRAMS)?;
     build::workspace(repository)?;
     build::all_guests(repository)?;
     step("running the tests");
