@@ -28,8 +28,13 @@ pub(crate) async fn answer(active: Active, request: Request<Incoming>) -> Respon
     let id = call_id();
     let mut response = match carry(&active, request, id).await {
         Ok(Answer { head, body }) => {
-            let download = Download::of(body, active.settings().body_idle, active);
-            head.map(|()| download)
+            match Download::of(body, active.settings().body_idle, active) {
+                Ok(download) => head.map(|()| download),
+                Err((error, active)) => {
+                    debug!(%id, %error, "the answer broke off before its first byte");
+                    Refusal::Body(error).response(id, active)
+                }
+            }
         }
         Err(refusal) => refusal.response(id, active),
     };

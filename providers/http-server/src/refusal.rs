@@ -3,11 +3,12 @@
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use wattle_core::{CallId, ErrorKind};
+use wattle_sdk::StreamError;
 
 use crate::{body::Download, connection::Active};
 
 /// Why a request has no answer of an actor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// The request contradicts itself, or HTTP.
     BadRequest,
@@ -21,6 +22,8 @@ pub(crate) enum Refusal {
     BadAnswer,
     /// The call failed.
     Call(ErrorKind),
+    /// The answer's body failed before its first byte.
+    Body(StreamError),
 }
 
 /// Seconds after which a client that was turned away may come back.
@@ -28,7 +31,7 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
 impl Refusal {
     /// The status, and the word that tells refusals of one status apart.
-    fn said(self) -> (StatusCode, &'static str) {
+    fn said(&self) -> (StatusCode, &'static str) {
         match self {
             Self::BadRequest => (StatusCode::BAD_REQUEST, "bad-request"),
             Self::NoTunnel => (StatusCode::NOT_IMPLEMENTED, "no-tunnel"),
@@ -37,7 +40,8 @@ impl Refusal {
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large"),
             Self::BodyStalled => (StatusCode::REQUEST_TIMEOUT, "body-stalled"),
             Self::BadAnswer => (StatusCode::BAD_GATEWAY, "bad-answer"),
-            Self::Call(kind) => (wattle_http::status_of(kind), kind.as_str()),
+            Self::Call(kind) => of_kind(*kind),
+            Self::Body(error) => of_kind(kind_of(error)),
         }
     }
 
@@ -52,5 +56,20 @@ impl Refusal {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER);
         }
         response
+    }
+}
+
+fn of_kind(kind: ErrorKind) -> (StatusCode, &'static str) {
+    (wattle_http::status_of(kind), kind.as_str())
+}
+
+/// A stream that failed before it began is a call that did.
+fn kind_of(error: &StreamError) -> ErrorKind {
+    match error {
+        StreamError::Lost | StreamError::Interrupted | StreamError::Cancelled => {
+            ErrorKind::Interrupted
+        }
+        StreamError::Idle => ErrorKind::DeadlineExceeded,
+        StreamError::TooLarge | StreamError::Failed(_) => ErrorKind::Failed,
     }
 }

@@ -23,12 +23,14 @@ mod control;
 mod host;
 mod process;
 mod provider;
+mod stall;
 mod telemetry;
 
 use std::process::ExitCode;
 
 pub use host::{Host, OutgoingCall, call_id};
 pub use provider::{Context, IncomingCall, LinkError, Provider, StartError};
+pub use stall::Stall;
 pub use wattle_core::{
     CallError, CallId, ErrorKind, Operation, TraceParent,
     provider::{LinkDetail, LinkGrant, Side, Start},

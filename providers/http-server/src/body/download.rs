@@ -10,9 +10,8 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use wattle_sdk::{Body, StreamError};
+use wattle_sdk::{Body, Stall, StreamError};
 
-use super::stall::Stall;
 use crate::connection::Active;
 
 /// The body of every response. While it is there, its connection is not idle.
@@ -23,11 +22,10 @@ pub(crate) struct Download {
 
 enum Content {
     /// All of it is at hand, so hyper sees its end together with its data.
-    Whole {
-        bytes: Bytes,
-        trailers: Option<Bytes>,
-    },
+    Whole { bytes: Bytes, trailers: Option<Bytes> },
     Stream {
+        /// What was there together with the head.
+        first: Option<Bytes>,
         body: Body,
         stall: Stall,
     },
@@ -40,13 +38,28 @@ impl Download {
     }
 
     /// The body of the host's reply, which may stand still for `idle`.
-    pub(crate) fn of(body: Option<Body>, idle: Duration, active: Active) -> Self {
+    ///
+    /// # Errors
+    /// It has broken off already. That has to be known ahead of the head: hyper gives up a connection whose body fails without
+    /// sending the head that it wrote just before, and the client would see no answer at all.
+    pub(crate) fn of(
+        body: Option<Body>,
+        idle: Duration,
+        active: Active,
+    ) -> Result<Self, (StreamError, Active)> {
         let content = match body {
             None => Content::Whole { bytes: Bytes::new(), trailers: None },
             Some(body) if body.is_full() => at_hand(body),
-            Some(body) => Content::Stream { body, stall: Stall::new(idle) },
+            Some(mut body) => {
+                let first = match body.poll_chunk(&mut Context::from_waker(Waker::noop())) {
+                    Poll::Ready(Some(Err(error))) => return Err((error, active)),
+                    Poll::Ready(Some(Ok(chunk))) => Some(chunk),
+                    Poll::Ready(None) | Poll::Pending => None,
+                };
+                Content::Stream { first, body, stall: Stall::new(idle) }
+            }
         };
-        Self { content, _active: active }
+        Ok(Self { content, _active: active })
     }
 }
 
@@ -95,7 +108,10 @@ impl HttpBody for Download {
                 Poll::Ready(after.take().map(trailers))
             }
             Content::Whole { bytes, .. } => Poll::Ready(Some(Ok(Frame::data(mem::take(bytes))))),
-            Content::Stream { body, stall } => poll_stream(body, stall, cx),
+            Content::Stream { first, body, stall } => match first.take() {
+                Some(chunk) => Poll::Ready(Some(Ok(Frame::data(chunk)))),
+                None => poll_stream(body, stall, cx),
+            },
         }
     }
 

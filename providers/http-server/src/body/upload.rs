@@ -11,9 +11,7 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
-use wattle_sdk::{Body, ChunkSource, StreamError};
-
-use super::stall::Stall;
+use wattle_sdk::{Body, ChunkSource, Stall, StreamError};
 
 /// Why a body cannot go on, where that is the client's doing and decides the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -72,6 +72,7 @@ impl Actor {
             "/source" => Ok(self.source(&http)),
             "/hang" => std::future::pending().await,
             "/stuck" => Ok(stuck()),
+            "/broken" => Ok(broken()),
             "/fail" => Err(failure(http.uri().query().unwrap_or_default())),
             "/no-head" => Ok(Reply::new("garbage")),
             "/lie" => Ok(whole(ok(&[("content-length", "5")]), "abc")),
@@ -109,6 +110,13 @@ fn stuck() -> Reply {
         let _ = sender.send(Bytes::from_static(b"begun")).await;
         std::future::pending::<()>().await;
     });
+    Reply { result: ok(&[]), body: Some(body) }
+}
+
+/// A body that has broken off when its head arrives.
+fn broken() -> Reply {
+    let (sender, body) = Body::channel();
+    sender.abort(StreamError::Interrupted);
     Reply { result: ok(&[]), body: Some(body) }
 }
 

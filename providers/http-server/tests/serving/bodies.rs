@@ -166,3 +166,21 @@ async fn settled(host: &Host) -> u64 {
     while tokio::time::timeout(Duration::from_millis(300), calls.changed()).await.is_ok() {}
     host.actor.calls.borrow().sent
 }
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_before_its_first_byte_has_a_status_all_the_same() {
+    let host = Host::start().await;
+    let address = host.serve(1, &[]).await;
+    let (mut typed, mut cut) = (0, 0);
+    for _ in 0..200 {
+        let mut raw = Raw::connect(address).await;
+        raw.send("GET /broken HTTP/1.1\r\nhost: test\r\n\r\n").await;
+        match raw.until("\r\n").await.trim() {
+            "HTTP/1.1 502 Bad Gateway" => typed += 1,
+            "HTTP/1.1 200 OK" => cut += 1, // the head was on its way when the body broke off
+            other => panic!("{other:?}"),
+        }
+    }
+    println!("{typed} with 502, {cut} cut");
+    assert!(typed > 0);
+}
