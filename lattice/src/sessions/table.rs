@@ -219,15 +219,22 @@ impl<I: Identity> Table<I> {
         self.identity.refused(why);
     }
 
-    /// Forgets a session that ended.
+    /// Forgets a session that ended. The other lanes' sessions with that host are asked whether it is still there: if it was started
+    /// again, each of them would else let a call find out for itself.
     fn forget(&self, session: &Session) {
         let mut state = self.state.lock();
         state.slots.remove(&session.id);
+        let mut others = Vec::new();
         if let Some(lanes) = state.to.get_mut(&session.host) {
             lanes.retain(|_, known| known.id != session.id);
+            others.extend(lanes.values().cloned());
             if lanes.is_empty() {
                 state.to.remove(&session.host);
             }
+        }
+        drop(state);
+        for other in others {
+            tokio::spawn(async move { other.probe().await });
         }
     }
 }
