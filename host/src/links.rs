@@ -183,15 +183,29 @@ impl Task {
         let given = join_all(due.map(|(told, wish)| async move {
             let outcome = match &wish.grant {
                 Ok(grant) => wish.provider.put_link(grant.clone()).await,
-                Err(reason) => Err(reason.clone()),
+                Err(reason) => {
+                    // It does not go on as it was before it was changed.
+                    wish.provider.delete_link(told.1).await;
+                    Err(reason.clone())
+                }
             };
             (told, wish, outcome)
         }))
         .await;
         for (told, wish, outcome) in given {
-            if let Ok(grant) = wish.grant {
-                let put = Put { provider: wish.provider, serial: wish.serial, grant };
-                self.told.insert(told.clone(), put);
+            // The provider did not answer to this: it may go on with what it was told before.
+            let said = wish.provider.links().borrow().get(&told.1).cloned();
+            let is_stale = outcome.is_err() && said.is_some_and(|said| said.is_ok());
+            if is_stale {
+                wish.provider.delete_link(told.1).await;
+            }
+            match wish.grant {
+                Ok(_) if is_stale => drop(self.told.remove(&told)),
+                Ok(grant) => {
+                    let put = Put { provider: wish.provider, serial: wish.serial, grant };
+                    self.told.insert(told.clone(), put);
+                }
+                Err(_) => drop(self.told.remove(&told)),
             }
             let before = self.outcomes.lock().insert(told.clone(), outcome.clone());
             match outcome {
@@ -205,7 +219,7 @@ impl Task {
 
     fn is_due(&self, told: &Told, wish: &Wish, asked: bool) -> bool {
         let Some(put) = self.told.get(told) else { return true };
-        let failed = || put.provider.links().borrow().get(&told.1).is_some_and(Result::is_err);
+        let failed = || !put.provider.links().borrow().get(&told.1).is_some_and(Result::is_ok);
         put.serial != wish.serial || wish.grant.as_ref() != Ok(&put.grant) || (asked && failed())
     }
 }

@@ -103,11 +103,13 @@ impl Links {
         answer: oneshot::Sender<LinkOutcome>,
         now: Instant,
     ) -> Option<ToProvider> {
+        let (link, until) = (grant.link, now + self.answer_max);
         if let Err(reason) = self.admit(&grant) {
             let _gone = answer.send(Err(reason));
-            return None;
+            // What it was before it was changed does not hold any more, either.
+            let (nobody, _) = oneshot::channel();
+            return self.delete(link, nobody, now);
         }
-        let (link, until) = (grant.link, now + self.answer_max);
         self.wanted.insert(link, Wanted { grant: grant.clone(), retry_at: None });
         if !self.running {
             self.unasked.push(Waiting { link, until, answer });

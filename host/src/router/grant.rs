@@ -2,7 +2,11 @@
 //! `wattle why` prints.
 
 use wattle_claims::Timestamp;
-use wattle_core::{AccountKey, Constraints, Interface, Link, entity::Party, inventory::Step};
+use wattle_core::{
+    AccountKey, Constraints, Interface, Link,
+    entity::{CodeKey, Party},
+    inventory::Step,
+};
 
 use super::{denial::Denial, edge::Standing};
 
@@ -92,22 +96,16 @@ impl Walk {
         }
     }
 
+    /// It is the callee that holds its caller to them, and a provider fails a link with one that it does not know. An actor is told
+    /// nothing of them.
     fn constraints(&mut self, link: &Link) {
-        let unknown = link.constraints.keys().find(|name| {
-            !link
-                .interfaces
-                .iter()
-                .any(|interface| known_constraints(interface).contains(&name.as_str()))
-        });
-        if let Some(name) = unknown {
-            let reason = format!(
-                "link {}: the constraint {name:?} is not known here, so it cannot be held to",
-                link.key()
-            );
-            self.breaks(Denial::new(reason));
-        } else if !link.constraints.is_empty() {
-            self.holds(format!("constraints: {}", constraints_text(&link.constraints)));
+        let Some(name) = link.constraints.keys().next() else { return };
+        if matches!(link.target.identity.key, CodeKey::Provider(_)) {
+            return self.holds(format!("constraints: {}", constraints_text(&link.constraints)));
         }
+        let (key, target) = (link.key(), &link.target);
+        let reason = format!("link {key}: {target} is an actor, which nobody holds to {name:?}");
+        self.breaks(Denial::new(reason));
     }
 
     fn party(&mut self, role: &str, wanted: &Party, found: Option<&Known>) {
@@ -214,15 +212,6 @@ fn covered(
         return Err(Denial::not_exported(&link.target, interface.as_str()));
     }
     Ok(())
-}
-
-/// The constraints that the contract of this interface knows. A contract that the host does not ship has none it knows.
-fn known_constraints(interface: &Interface) -> &'static [&'static str] {
-    if wattle_keyvalue::INTERFACES.contains(&interface.as_str()) {
-        wattle_keyvalue::CONSTRAINTS
-    } else {
-        &[]
-    }
 }
 
 fn constraints_text(constraints: &Constraints) -> String {
@@ -336,10 +325,15 @@ mod tests {
     }
 
     #[test]
-    fn a_constraint_that_nobody_knows_denies() {
+    fn a_constraint_is_for_a_provider_to_hold_its_caller_to() {
         let mut link = link();
         link.constraints.insert("colour".to_owned(), vec!["blue".to_owned()]);
         assert!(denied(standing(&link, 'A', &cart(), &kv(), &always())).contains("\"colour\""));
+        let key = format!("V{}", "K".repeat(55));
+        link.target.identity.key = CodeKey::Provider(key.parse().expect("a key"));
+        let target = known(link.target.clone(), &[], &[STORE]);
+        let standing = standing(&link, 'A', &cart(), &target, &always());
+        assert!(matches!(standing, Standing::Granted { .. }));
     }
 
     #[test]

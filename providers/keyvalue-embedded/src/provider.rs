@@ -1,8 +1,17 @@
 //! The provider: links come and go, calls are answered.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use tokio::{sync::Mutex, task::spawn_blocking, time::timeout_at};
+use tokio::{
+    sync::Mutex,
+    task::spawn_blocking,
+    time::{sleep, timeout_at},
+};
 use wattle_keyvalue::{Links, Scope};
 use wattle_sdk::{
     CallError, Context, ErrorKind, IncomingCall, LinkDetail, LinkError, LinkGrant, Provider, Reply,
@@ -10,6 +19,11 @@ use wattle_sdk::{
 };
 
 use crate::{EmbeddedStore, File, OpenError, Settings, readers::Readers};
+
+/// The process before this one, whose host was killed a moment ago, may still hold a file while its last write reaches the disk. A
+/// lock's end is no event, so it is looked for.
+const FREE_WAIT: Duration = Duration::from_secs(1);
+const FREE_LOOK: Duration = Duration::from_millis(20);
 
 /// `wasi:keyvalue` in files.
 #[derive(Debug)]
@@ -22,6 +36,8 @@ pub struct Embedded {
 }
 
 impl Provider for Embedded {
+    const CONSTRAINTS: &'static [&'static str] = wattle_keyvalue::CONSTRAINTS;
+
     async fn start(context: Context) -> Result<Self, StartError> {
         let settings = Settings::new(&context.start.config)
             .map_err(|error| StartError::new(error.to_string()))?;
@@ -74,10 +90,20 @@ impl Embedded {
         if let Some(file) = files.get(path) {
             return Ok(Arc::clone(file));
         }
-        let (opening, readers) = (path.clone(), self.readers.clone());
-        let opened = spawn_blocking(move || File::open(&opening, readers)).await;
-        let file = Arc::new(opened.map_err(std::io::Error::from)??);
+        let until = Instant::now() + FREE_WAIT;
+        let file = loop {
+            match self.open(path).await {
+                Err(OpenError::InUse) if Instant::now() < until => sleep(FREE_LOOK).await,
+                opened => break Arc::new(opened?),
+            }
+        };
         files.insert(path.clone(), Arc::clone(&file));
         Ok(file)
+    }
+
+    async fn open(&self, path: &Path) -> Result<File, OpenError> {
+        let (path, readers) = (path.to_owned(), self.readers.clone());
+        let opened = spawn_blocking(move || File::open(&path, readers)).await;
+        opened.map_err(std::io::Error::from)?
     }
 }

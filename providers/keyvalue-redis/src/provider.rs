@@ -24,6 +24,8 @@ pub struct Redis {
 }
 
 impl Provider for Redis {
+    const CONSTRAINTS: &'static [&'static str] = wattle_keyvalue::CONSTRAINTS;
+
     async fn start(context: Context) -> Result<Self, StartError> {
         Ok(Self { context, links: Links::default(), pools: Mutex::default() })
     }

@@ -11,7 +11,7 @@ use tracing::{error, warn};
 use wattle_core::{
     CallError,
     codec::{self, DecodeError},
-    provider::{CONTROL_LEN_MAX, LinkDetail, LinkGrant, Start, ToHost, ToProvider},
+    provider::{CONTROL_LEN_MAX, LinkDetail, LinkGrant, Side, Start, ToHost, ToProvider},
 };
 
 use crate::{Context, LinkError, Provider, StartError, host::Host, telemetry};
@@ -85,14 +85,35 @@ async fn obey<P: Provider>(host: &Host, provider: &Arc<P>, message: ToProvider) 
 }
 
 async fn put_link<P: Provider>(host: &Host, provider: &Arc<P>, grant: LinkGrant) {
-    let link = grant.link;
+    let (link, side) = (grant.link, grant.side);
     let owner = Arc::clone(provider);
-    let put = tokio::spawn(async move { owner.put_link(grant).await });
-    let outcome: Result<LinkDetail, LinkError> = put.await.unwrap_or_else(|_panic| {
-        Err(LinkError::new("the provider panicked while it took the link"))
-    });
+    let outcome: Result<LinkDetail, LinkError> = match check_constraints::<P>(&grant) {
+        Ok(()) => {
+            let put = tokio::spawn(async move { owner.put_link(grant).await });
+            put.await.unwrap_or_else(|_panic| {
+                Err(LinkError::new("the provider panicked while it took the link"))
+            })
+        }
+        Err(unknown) => Err(unknown),
+    };
+    if outcome.is_err() && side == Side::Target {
+        // What the link allowed before it was changed must not go on to be allowed.
+        let owner = Arc::clone(provider);
+        guarded("a link failed", async move { owner.delete_link(link).await }).await;
+    }
     let outcome = outcome.map_err(|reason| shortened(reason.to_string()));
     say(host, &ToHost::LinkPut { link, outcome });
+}
+
+/// What nobody would hold the caller to must not be granted.
+fn check_constraints<P: Provider>(grant: &LinkGrant) -> Result<(), LinkError> {
+    let unknown = grant.constraints.keys().find(|name| !P::CONSTRAINTS.contains(&name.as_str()));
+    let Some(unknown) = unknown else { return Ok(()) };
+    let known = match P::CONSTRAINTS {
+        [] => "there are none for it".to_owned(),
+        known => format!("it knows {}", known.join(", ")),
+    };
+    Err(LinkError::new(format!("the provider knows no constraint {unknown:?}: {known}")))
 }
 
 /// Runs a step whose panic must not end the provider's life; the panic itself is logged by the hook.

@@ -14,6 +14,9 @@ use crate::host::Host;
 
 /// A capability's implementation. One value of it serves the whole process, on every lane.
 pub trait Provider: Send + Sync + Sized + 'static {
+    /// The constraints to which it holds its callers. A link with any other does not hold, and `put_link` is not called for it.
+    const CONSTRAINTS: &'static [&'static str] = &[];
+
     /// Makes ready for links. Called once, first.
     ///
     /// # Errors
@@ -24,13 +27,14 @@ pub trait Provider: Send + Sync + Sized + 'static {
     /// was changed: the new one replaces the old.
     ///
     /// # Errors
-    /// The link does not hold, and whoever put it reads the reason.
+    /// The link does not hold, and whoever put it reads the reason. Where the provider is the link's target, `delete_link` is called
+    /// then, so that a link that was changed does not go on as it was.
     fn put_link(
         &self,
         link: LinkGrant,
     ) -> impl Future<Output = Result<LinkDetail, LinkError>> + Send;
 
-    /// Lets go of a link. Called once for each that was put, never at the same time as `put_link`.
+    /// Lets go of a link, if there is one of this number. Never called at the same time as `put_link`.
     fn delete_link(&self, link: u32) -> impl Future<Output = ()> + Send;
 
     /// Answers a call over a link at whose target end this provider is. Called on the lane that the call came on, many at once;
