@@ -73,17 +73,33 @@ impl From<HttpHeadError> for CallError {
 
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
-struct RequestOut<'a> {
+pub(crate) struct RequestOut<'a> {
     method: &'a str,
     scheme: &'a str,
     authority: &'a str,
     path_with_query: &'a str,
     headers: Fields<'a>,
+}
+
+impl<'a> RequestOut<'a> {
+    pub(crate) fn of(
+        parts: &'a request::Parts,
+        scheme: &'a str,
+        authority: &'a str,
+    ) -> Result<Self, HttpHeadError> {
+        Ok(Self {
+            method: parts.method.as_str(),
+            scheme,
+            authority,
+            path_with_query: parts.uri.path_and_query().map_or("/", |path| path.as_str()),
+            headers: Fields::of(&parts.headers)?,
+        })
+    }
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case")]
-struct RequestIn<'a> {
+pub(crate) struct RequestIn<'a> {
     method: &'a str,
     scheme: &'a str,
     authority: &'a str,
@@ -92,17 +108,49 @@ struct RequestIn<'a> {
     headers: RawFields<'a>,
 }
 
+impl RequestIn<'_> {
+    pub(crate) fn into_request(self) -> Result<Request<()>, HttpHeadError> {
+        let mut request = Request::new(());
+        *request.method_mut() =
+            Method::from_bytes(self.method.as_bytes()).map_err(|_| HttpHeadError::Method)?;
+        *request.uri_mut() = Uri::builder()
+            .scheme(self.scheme)
+            .authority(self.authority)
+            .path_and_query(self.path_with_query)
+            .build()
+            .map_err(|_| HttpHeadError::Uri)?;
+        *request.headers_mut() = header_map(self.headers)?;
+        Ok(request)
+    }
+}
+
 #[derive(Serialize)]
-struct ResponseOut<'a> {
+pub(crate) struct ResponseOut<'a> {
     status: u16,
     headers: Fields<'a>,
 }
 
+impl<'a> ResponseOut<'a> {
+    pub(crate) fn of(parts: &'a response::Parts) -> Result<Self, HttpHeadError> {
+        let status = final_status(parts.status.as_u16())?.as_u16();
+        Ok(Self { status, headers: Fields::of(&parts.headers)? })
+    }
+}
+
 #[derive(Deserialize)]
-struct ResponseIn<'a> {
+pub(crate) struct ResponseIn<'a> {
     status: u16,
     #[serde(borrow)]
     headers: RawFields<'a>,
+}
+
+impl ResponseIn<'_> {
+    pub(crate) fn into_response(self) -> Result<Response<()>, HttpHeadError> {
+        let mut response = Response::new(());
+        *response.status_mut() = final_status(self.status)?;
+        *response.headers_mut() = header_map(self.headers)?;
+        Ok(response)
+    }
 }
 
 /// A request's head as bytes, without the fields that are about one connection only.
@@ -114,48 +162,24 @@ pub fn encode_request(
     scheme: &str,
     authority: &str,
 ) -> Result<Vec<u8>, HttpHeadError> {
-    within_limit(codec::encode(&RequestOut {
-        method: parts.method.as_str(),
-        scheme,
-        authority,
-        path_with_query: parts.uri.path_and_query().map_or("/", |path| path.as_str()),
-        headers: Fields::of(&parts.headers)?,
-    }))
+    within_limit(codec::encode(&RequestOut::of(parts, scheme, authority)?))
 }
 
 /// The request's head that [`encode_request`] wrote. Its URI has all of scheme, authority and path.
 pub fn decode_request(bytes: &[u8]) -> Result<Request<()>, HttpHeadError> {
-    let head: RequestIn<'_> = codec::decode(bytes, HEAD_LEN_MAX)?;
-    let mut request = Request::new(());
-    *request.method_mut() =
-        Method::from_bytes(head.method.as_bytes()).map_err(|_| HttpHeadError::Method)?;
-    *request.uri_mut() = Uri::builder()
-        .scheme(head.scheme)
-        .authority(head.authority)
-        .path_and_query(head.path_with_query)
-        .build()
-        .map_err(|_| HttpHeadError::Uri)?;
-    *request.headers_mut() = header_map(head.headers)?;
-    Ok(request)
+    codec::decode::<RequestIn<'_>>(bytes, HEAD_LEN_MAX)?.into_request()
 }
 
 /// A response's head as bytes, without the fields that are about one connection only.
 ///
 /// Fails with `TooLarge`, `TooManyHeaders`, or `Status` for one that does not end a request (`101`, say).
 pub fn encode_response(parts: &response::Parts) -> Result<Vec<u8>, HttpHeadError> {
-    within_limit(codec::encode(&ResponseOut {
-        status: final_status(parts.status.as_u16())?.as_u16(),
-        headers: Fields::of(&parts.headers)?,
-    }))
+    within_limit(codec::encode(&ResponseOut::of(parts)?))
 }
 
 /// The response's head that [`encode_response`] wrote.
 pub fn decode_response(bytes: &[u8]) -> Result<Response<()>, HttpHeadError> {
-    let head: ResponseIn<'_> = codec::decode(bytes, HEAD_LEN_MAX)?;
-    let mut response = Response::new(());
-    *response.status_mut() = final_status(head.status)?;
-    *response.headers_mut() = header_map(head.headers)?;
-    Ok(response)
+    codec::decode::<ResponseIn<'_>>(bytes, HEAD_LEN_MAX)?.into_response()
 }
 
 /// An interim status would leave the client waiting for another, and `101` would hand over the connection.

@@ -5,6 +5,7 @@
 
 mod fields;
 mod head;
+pub mod outgoing;
 mod status;
 
 pub use fields::{HEADERS_MAX, decode_trailers, encode_trailers};

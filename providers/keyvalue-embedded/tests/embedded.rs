@@ -15,7 +15,7 @@ use wattle_keyvalue::{Caller, Failure, conformance, limit::VALUE_LEN_MAX};
 use wattle_keyvalue_embedded::OpenError;
 
 #[tokio::test]
-async fn a_file_keeps_the_contract() {
+async fn keyvalue_embedded_keeps_wasi_keyvalue() {
     let dir = tempfile::tempdir().expect("a folder");
     let caller = callers(file(dir.path()).expect("a new file"));
     conformance::run(async |constraints| caller(constraints)).await;

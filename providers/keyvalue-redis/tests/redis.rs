@@ -23,7 +23,7 @@ const SOON: Duration = Duration::from_secs(1);
 const AT_ONCE: Duration = Duration::from_millis(100);
 
 #[tokio::test]
-async fn redis_keeps_the_contract() {
+async fn keyvalue_redis_keeps_wasi_keyvalue() {
     let server = Server::start();
     let caller = callers(&server.url()).await;
     conformance::run(async |constraints| caller(constraints)).await;

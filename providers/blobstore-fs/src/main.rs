@@ -1,0 +1,7 @@
+//! `wattle-blobstore-fs`: the provider's process.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wattle_sdk::main::<wattle_blobstore_fs::Files>()
+}

@@ -1,0 +1,155 @@
+//! The contract over a link's pool: which connection, for how long, and how it is left.
+
+use std::time::{Duration, Instant};
+
+use wattle_postgres::{
+    Database, PgValue, PreparedStatementExecError, QueryError, StatementPrepareError,
+    error::TIMEOUT, wire::ResultRow,
+};
+
+use crate::{
+    Settings,
+    fault::Fault,
+    pool::{Lease, Left, Pool, within},
+    prepared::Prepared,
+    session::{Reading, Session},
+};
+
+/// How far ahead of its deadline a call is answered at the latest, so that its caller still hears why.
+const ANSWER_MARGIN: Duration = Duration::from_millis(50);
+
+/// One link's database.
+pub struct PostgresDatabase {
+    pool: Pool,
+    prepared: Prepared,
+}
+
+/// When a statement has to be done, and by whose wish.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    at: Instant,
+    reason: &'static str,
+}
+
+impl PostgresDatabase {
+    /// Connects in the background. Fails where the settings' TLS cannot be set up.
+    pub async fn start(settings: Settings) -> Result<Self, String> {
+        Ok(Self { pool: Pool::start(settings).await?, prepared: Prepared::default() })
+    }
+
+    /// Why PostgreSQL refuses this login, if it does. Waits for the first attempt to connect.
+    pub async fn refusal(&self) -> Option<String> {
+        self.pool.refusal().await
+    }
+
+    fn end(&self, deadline: Instant) -> End {
+        let now = Instant::now();
+        let left = deadline.saturating_duration_since(now);
+        let deadline = deadline.checked_sub(ANSWER_MARGIN.min(left / 4)).unwrap_or(deadline);
+        let limit = now + self.pool.settings().limits.statement_timeout;
+        if limit < deadline {
+            End { at: limit, reason: "the link's statement_timeout_ms" }
+        } else {
+            End { at: deadline, reason: "the call's deadline" }
+        }
+    }
+
+    /// Runs something on a connection of the link's, and leaves that in order, or cancelled.
+    async fn run<T>(
+        &self,
+        deadline: Instant,
+        left: Left,
+        statement: impl AsyncFnOnce(&mut Session) -> Result<T, Fault>,
+    ) -> Result<T, QueryError> {
+        let end = self.end(deadline);
+        let Some(lease) = within(end.at.into(), self.pool.checkout()).await else {
+            return Err(QueryError::own(
+                TIMEOUT,
+                format!("no connection was free within {}", end.reason),
+            ));
+        };
+        let mut lease: Lease = lease?;
+        let Some(outcome) = within(end.at.into(), statement(lease.start())).await else {
+            return Err(QueryError::own(
+                TIMEOUT,
+                format!("the statement was cancelled: it took longer than {}", end.reason),
+            ));
+        };
+        if !matches!(outcome, Err(Fault::Unsettled(_))) {
+            lease.leave(left);
+        }
+        outcome.map_err(Fault::into_error)
+    }
+}
+
+impl Database for PostgresDatabase {
+    async fn query(
+        &self,
+        query: &str,
+        params: Vec<PgValue>,
+        deadline: Instant,
+    ) -> Result<Vec<ResultRow>, QueryError> {
+        let limits = self.pool.settings().limits;
+        let reading = Reading::of_postgres(limits.rows, limits.result_bytes);
+        let run = async |session: &mut Session| {
+            session.query(query, &params, &reading).await.map(|(_columns, rows)| rows)
+        };
+        self.run(deadline, leaves(query), run).await
+    }
+
+    async fn query_batch(&self, query: &str, deadline: Instant) -> Result<(), QueryError> {
+        let run = async |session: &mut Session| session.batch(query).await;
+        self.run(deadline, Left::Changed, run).await
+    }
+
+    async fn prepare(
+        &self,
+        statement: &str,
+        deadline: Instant,
+    ) -> Result<String, StatementPrepareError> {
+        let run = async |session: &mut Session| session.prepare(statement).await.map(drop);
+        self.run(deadline, Left::InOrder, run).await?;
+        Ok(self.prepared.token(statement))
+    }
+
+    async fn exec(
+        &self,
+        token: &str,
+        params: Vec<PgValue>,
+        deadline: Instant,
+    ) -> Result<u64, PreparedStatementExecError> {
+        let Some(text) = self.prepared.text(token) else {
+            return Err(PreparedStatementExecError::UnknownPreparedQuery);
+        };
+        let run = async |session: &mut Session| session.execute(&text, &params).await;
+        Ok(self.run(deadline, leaves(&text), run).await?)
+    }
+}
+
+/// How a statement leaves its connection. Those that only read and write rows cannot open a transaction or change a setting in
+/// passing; every other puts the connection in order afterwards, which costs some more round trips that nobody waits for.
+pub(crate) fn leaves(statement: &str) -> Left {
+    let first = statement.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
+    let end = first.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(first.len());
+    let plain = ["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "VALUES", "TABLE"];
+    let is_plain = plain.iter().any(|word| first[..end].eq_ignore_ascii_case(word));
+    if is_plain { Left::InOrder } else { Left::Changed }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_change_a_session_is_put_in_order() {
+        for plain in ["select 1", " \n(SELECT 1)", "WITH a AS (SELECT 1) TABLE a", "Insert into t"]
+        {
+            assert_eq!(leaves(plain), Left::InOrder, "{plain}");
+        }
+        for other in
+            ["BEGIN", "SET x = 1", "-- SELECT\nBEGIN", "/* */ SELECT 1", "", "selected", "DO $$"]
+        {
+            assert_eq!(leaves(other), Left::Changed, "{other}");
+        }
+    }
+}

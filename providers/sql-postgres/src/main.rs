@@ -1,0 +1,7 @@
+//! `wattle-sql-postgres`: the provider's process.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    wattle_sdk::main::<wattle_sql_postgres::Postgres>()
+}

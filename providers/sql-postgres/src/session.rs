@@ -1,0 +1,348 @@
+//! One connection to PostgreSQL: what runs on it, and how it is left for the next call.
+
+mod answer;
+
+use std::{pin::pin, time::Duration};
+
+use futures::{StreamExt, TryStreamExt};
+use tokio::{
+    task::AbortHandle,
+    time::{sleep, timeout},
+};
+use tokio_postgres::{Client, Error, RowStream, SimpleQueryMessage, Statement, types::Type};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use wattle_postgres::{PgValue, QueryError, wire::ResultRow};
+
+use self::answer::{Answer, Foreign, check, explained};
+pub(crate) use self::answer::{Columns, Reading};
+use crate::{
+    decode::Decoder,
+    encode::{Param, encode},
+    fault::{self, Fault},
+    settings::Settings,
+    statements::Statements,
+};
+
+/// How long PostgreSQL may take to hear of a cancelled statement, and then to end it. What takes longer is abandoned.
+const CANCEL_WAIT: Duration = Duration::from_secs(1);
+
+/// How often it is told: one that comes ahead of its statement is lost.
+const CANCEL_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long putting a session back in order may take. What takes longer is abandoned.
+const RESET_WAIT: Duration = Duration::from_secs(2);
+
+/// `DISCARD ALL` in its parts, except for `DEALLOCATE ALL`: it would forget the statements by which the library asks about types,
+/// and the library would not know.
+const DISCARD: &str = "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *; SELECT pg_advisory_unlock_all(); \
+    DISCARD PLANS; DISCARD TEMP; DISCARD SEQUENCES";
+
+/// What forgets the statements that callers have prepared, which the library's are not.
+const PREPARED_NAMES: &str = "SELECT string_agg(format('DEALLOCATE %I', name), ';') FROM pg_prepared_statements WHERE from_sql";
+
+/// PostgreSQL looks after its client this often while a statement runs, from version 14 on, so that a statement whose caller is
+/// gone ends even where nobody could cancel it.
+const WATCH_CLIENT: &str = "SELECT set_config(name, '1s', false) FROM pg_settings WHERE name = 'client_connection_check_interval'";
+
+/// How many digits money has behind its point, which the server's locale decides.
+const MONEY_SCALE: &str = "SELECT scale(0::money::numeric)";
+
+/// Digits of money where the server does not say.
+const MONEY_SCALE_DEFAULT: u32 = 2;
+
+/// The most digits of money that we believe in; currencies have up to four.
+const MONEY_SCALE_MAX: u32 = 6;
+
+/// Values that are asked for as text in one statement.
+const TEXTS_MAX: usize = 500;
+
+/// A connection, with nothing under way on it when it is made.
+pub(crate) struct Session {
+    client: Client,
+    _driver: Driver,
+    tls: MakeRustlsConnect,
+    statements: Statements,
+    money_scale: u32,
+    is_in_transaction: bool,
+}
+
+impl Session {
+    /// Connects and logs in. The connection is driven on the calling thread's runtime.
+    pub(crate) async fn open(settings: &Settings, tls: &MakeRustlsConnect) -> Result<Self, Error> {
+        let (client, connection) = settings.postgres.connect(tls.clone()).await?;
+        let driver = tokio::spawn(async move {
+            // Its end shows in whatever uses the client.
+            let _ = connection.await;
+        });
+        let mut session = Self {
+            client,
+            _driver: Driver(driver.abort_handle()),
+            tls: tls.clone(),
+            statements: Statements::default(),
+            money_scale: MONEY_SCALE_DEFAULT,
+            is_in_transaction: false,
+        };
+        session.prepare_session().await?;
+        Ok(session)
+    }
+
+    async fn prepare_session(&mut self) -> Result<(), Error> {
+        answered(self.client.simple_query(WATCH_CLIENT).await)?;
+        if let Some(messages) = answered(self.client.simple_query(MONEY_SCALE).await)? {
+            self.money_scale = first_number(&messages).unwrap_or(MONEY_SCALE_DEFAULT);
+        }
+        Ok(())
+    }
+
+    /// Whether the connection is gone.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Runs one statement and gives its columns and rows.
+    pub(crate) async fn query(
+        &mut self,
+        text: &str,
+        params: &[PgValue],
+        reading: &Reading,
+    ) -> Result<(Columns, Vec<ResultRow>), Fault> {
+        let (statement, rows) = self.run(text, params).await?;
+        let mut answer = self.read(&statement, rows, reading).await?;
+        self.fill_in_texts(&statement, &mut answer, reading).await?;
+        let columns = statement.columns().iter().map(|column| column.name().to_owned());
+        Ok((columns.collect(), answer.rows))
+    }
+
+    /// Runs one statement and gives how many rows it changed, or would give.
+    pub(crate) async fn execute(&mut self, text: &str, params: &[PgValue]) -> Result<u64, Fault> {
+        let (_, rows) = self.run(text, params).await?;
+        let mut rows = pin!(rows);
+        while rows.try_next().await?.is_some() {}
+        Ok(rows.rows_affected().unwrap_or(0))
+    }
+
+    /// Runs several statements.
+    pub(crate) async fn batch(&mut self, text: &str) -> Result<(), Fault> {
+        Ok(self.client.batch_execute(text).await?)
+    }
+
+    /// Begins a transaction, which ends with [`commit`](Self::commit) or with [`rollback`](Self::rollback).
+    pub(crate) async fn begin(&mut self) -> Result<(), Fault> {
+        self.batch("BEGIN").await?;
+        self.is_in_transaction = true;
+        Ok(())
+    }
+
+    pub(crate) async fn commit(&mut self) -> Result<(), Fault> {
+        self.batch("COMMIT").await?;
+        self.is_in_transaction = false;
+        Ok(())
+    }
+
+    pub(crate) async fn rollback(&mut self) -> Result<(), Fault> {
+        self.batch("ROLLBACK").await?;
+        self.is_in_transaction = false;
+        Ok(())
+    }
+
+    /// Prepares a statement, or finds that it cannot be.
+    pub(crate) async fn prepare(&mut self, text: &str) -> Result<Statement, Fault> {
+        if let Some(statement) = self.statements.get(text) {
+            return Ok(statement);
+        }
+        let statement = self.client.prepare(text).await.map_err(|error| {
+            // Somebody has deallocated what the library asks about types with: this connection is of no use any more.
+            if fault::is_stale(&error) {
+                Fault::Unsettled(fault::judge(error))
+            } else {
+                error.into()
+            }
+        })?;
+        self.statements.keep(text, statement.clone());
+        Ok(statement)
+    }
+
+    /// Starts a statement; once more where what was prepared is out of date, as it did not run then.
+    async fn run(
+        &mut self,
+        text: &str,
+        params: &[PgValue],
+    ) -> Result<(Statement, RowStream), Fault> {
+        for _attempt in 0..2 {
+            let statement = self.prepare(text).await?;
+            let encoded = self.encode(&statement, params).map_err(Fault::Settled)?;
+            match self.client.query_raw(&statement, encoded).await {
+                Ok(rows) => return Ok((statement, rows)),
+                Err(error) if fault::is_stale(&error) && self.is_in_transaction => {
+                    self.statements.forget(text);
+                    return Err(Fault::Stale(fault::judge(error)));
+                }
+                Err(error) if fault::is_stale(&error) => self.statements.forget(text),
+                Err(error) => return Err(explained(error, &statement)),
+            }
+        }
+        let text = "what the statement reads keeps changing: try again".to_owned();
+        Err(Fault::Settled(QueryError::Unexpected(text)))
+    }
+
+    fn encode(&self, statement: &Statement, params: &[PgValue]) -> Result<Vec<Param>, QueryError> {
+        let types = statement.params();
+        if types.len() != params.len() {
+            let text = format!("{} parameters, the statement takes {}", params.len(), types.len());
+            return Err(QueryError::InvalidParams(text));
+        }
+        let numbered = (1..).zip(params.iter().zip(types));
+        let encoded = numbered.map(|(n, (value, ty))| {
+            encode(value, ty, self.money_scale)
+                .map_err(|fault| QueryError::InvalidParams(format!("parameter ${n}: {fault}")))
+        });
+        encoded.collect()
+    }
+
+    /// Reads rows up to the limits. What cannot be told in the contract's values is found out early and said at the end, when
+    /// the connection is free again.
+    async fn read(
+        &self,
+        statement: &Statement,
+        rows: RowStream,
+        reading: &Reading,
+    ) -> Result<Answer, Fault> {
+        let names = statement.columns().iter().map(|column| column.name().len());
+        let names: usize = if reading.is_portable { 0 } else { names.sum() };
+        let decoder = Decoder::new(self.money_scale, reading.is_portable);
+        let (mut answer, mut len, mut read, mut wrong) = (Answer::default(), 0, 0, None);
+        let mut rows = pin!(rows);
+        while let Some(row) = rows.next().await {
+            let row = row.map_err(|error| explained(error, statement))?;
+            read += 1;
+            len += row.raw_size_bytes() + names;
+            check("rows", read, reading.rows)?;
+            check("bytes of rows", len, reading.bytes)?;
+            if wrong.is_none() {
+                wrong = answer.add(&decoder, &row).err();
+            }
+        }
+        wrong.map_or(Ok(answer), |error| Err(Fault::Settled(error)))
+    }
+
+    /// Has PostgreSQL write out, as text, what is of a type that the contract does not have.
+    async fn fill_in_texts(
+        &self,
+        statement: &Statement,
+        answer: &mut Answer,
+        reading: &Reading,
+    ) -> Result<(), Fault> {
+        let mut foreign = std::mem::take(&mut answer.foreign);
+        foreign.sort_by_key(|value| value.column);
+        for values in foreign.chunk_by(|a, b| a.column == b.column) {
+            let column = &statement.columns()[values[0].column];
+            for some in values.chunks(TEXTS_MAX) {
+                let texts = self.texts(column.type_(), some).await.map_err(|fault| {
+                    let what = format!(
+                        "column {:?} is of type {}, which cannot be read: cast it",
+                        column.name(),
+                        column.type_()
+                    );
+                    fault.explained(&what)
+                })?;
+                for (value, text) in some.iter().zip(texts) {
+                    answer.rows[value.row][value.column].value = match *column.type_() {
+                        Type::TSQUERY if !reading.is_portable => PgValue::TsQuery(text),
+                        _ => PgValue::Text(text),
+                    };
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn texts(&self, ty: &Type, values: &[Foreign]) -> Result<Vec<String>, Fault> {
+        let casts: Vec<_> = (1..=values.len()).map(|n| format!("${n}::text")).collect();
+        let text = format!("SELECT ARRAY[{}]", casts.join(","));
+        let statement = self.client.prepare_typed(&text, &vec![ty.clone(); values.len()]).await?;
+        let params: Vec<_> =
+            values.iter().map(|value| Param::binary(value.bytes.clone())).collect();
+        let mut rows = pin!(self.client.query_raw(&statement, params).await?);
+        let row = rows.try_next().await?;
+        let texts = row.map(|row| row.try_get(0)).transpose()?;
+        while rows.try_next().await?.is_some() {}
+        Ok(texts.unwrap_or_default())
+    }
+
+    /// Undoes what a call may have left in the session: an open transaction, settings, a role, cursors, locks, temporary tables.
+    pub(crate) async fn reset(&mut self) -> bool {
+        self.statements.clear();
+        self.is_in_transaction = false;
+        let reset = async {
+            self.client.batch_execute("ROLLBACK").await?;
+            self.client.batch_execute(DISCARD).await?;
+            self.deallocate().await?;
+            self.client.clear_type_cache();
+            self.prepare_session().await
+        };
+        matches!(timeout(RESET_WAIT, reset).await, Ok(Ok(())))
+    }
+
+    /// Forgets what statements of callers have prepared by name.
+    async fn deallocate(&self) -> Result<(), Error> {
+        let messages = self.client.simple_query(PREPARED_NAMES).await?;
+        let named = messages.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0),
+            _ => None,
+        });
+        match named {
+            Some(statements) => self.client.batch_execute(statements).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Cancels whatever is under way and closes the connection. It is not used again, because a cancellation that arrives late
+    /// would hit the next statement. Answers whether PostgreSQL was heard from.
+    pub(crate) async fn cancel(self) -> bool {
+        if self.is_closed() {
+            return false;
+        }
+        // Answered only once the statement before it has ended.
+        let mut ended = pin!(self.client.simple_query(""));
+        let token = self.client.cancel_token();
+        let cancel = async {
+            loop {
+                let _ = token.cancel_query(self.tls.clone()).await;
+                tokio::select! {
+                    heard = &mut ended => return heard.is_ok(),
+                    () = sleep(CANCEL_PAUSE) => {}
+                }
+            }
+        };
+        timeout(CANCEL_WAIT, cancel).await.unwrap_or(false)
+    }
+}
+
+/// The task that reads and writes a connection. It ends with whoever holds this, whether or not the server still answers; the
+/// server sees the end of the connection.
+struct Driver(AbortHandle);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A server that does not know the question is no reason to give up on it.
+fn answered<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
+    match answer {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if fault::is_settled(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn first_number(messages: &[SimpleQueryMessage]) -> Option<u32> {
+    messages
+        .iter()
+        .find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0)?.parse().ok(),
+            _ => None,
+        })
+        .filter(|scale| *scale <= MONEY_SCALE_MAX)
+}
