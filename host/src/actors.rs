@@ -7,11 +7,11 @@ mod deadline;
 mod engine;
 mod gate;
 mod http;
-mod http_out;
 mod imports;
 mod instance;
 mod limits;
 mod stdio;
+mod streams;
 
 use std::{
     collections::BTreeMap,

@@ -22,12 +22,13 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use tracing::debug;
 use wattle_core::{
-    CallError, EntityId, ErrorKind, HostKey,
+    CallError, EntityId, ErrorKind, HostKey, Operation,
     call::RequestHead,
     codec,
     control::{Question, UserCall},
     inventory::Explanation,
 };
+use wattle_http::outgoing::SEND;
 use wattle_wire::{Reply, Request};
 
 use self::spans::Step;
@@ -105,27 +106,57 @@ impl Router {
         link_name: &'a str,
         interface: &'a str,
         function: &'a str,
-        params: Bytes,
+        request: Request,
         context: &'a CallContext,
-    ) -> Pin<Box<dyn Future<Output = Result<Bytes, CallError>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Result<Reply, CallError>> + Send + 'a>> {
         // Boxed, because an actor may call an actor that calls an actor.
         Box::pin(async move {
-            let located = self.routes.load().edge_of_actor(&caller.party.id, interface, link_name);
-            let edge = located.ok_or_else(|| {
-                let routes = self.routes.load();
-                let callee = routes.callee_for(&caller.party, interface);
-                let denial = Denial::no_link(&caller.party, callee, interface, link_name);
-                let caller = caller.party.id.as_str();
-                let error = self.deny(caller, NOBODY, interface, &denial);
-                let step = Step { caller, callee: NOBODY, interface, function, sent_to: None };
-                self.spans.refused(context, &step, &error);
-                error
-            })?;
-            self.authorize(&edge, interface, function, context)?;
-            let request = Request { head: Bytes::new(), params, body: None };
-            let reply = self.carry(&edge, interface, function, request, context).await?;
-            Ok(reply.result)
+            let edge = self.edge_from_actor(caller, link_name, interface, function, context)?;
+            self.carry(&edge, interface, function, request, context).await
         })
+    }
+
+    /// A request that an actor sends to the web, over a link that allows it.
+    ///
+    /// # Cancel safety
+    /// As [`Router::call_from_actor`].
+    pub(crate) async fn request_from_actor(
+        self: &Arc<Self>,
+        caller: &Actor,
+        link_name: &str,
+        head: &http::request::Parts,
+        request: Request,
+        context: &CallContext,
+    ) -> Result<Reply, CallError> {
+        let Operation { interface, function } = SEND;
+        let edge = self.edge_from_actor(caller, link_name, interface, function, context)?;
+        edge.check_request(head)
+            .map_err(|denial| self.refuse(&edge, interface, function, &denial, context))?;
+        self.carry(&edge, interface, function, request, context).await
+    }
+
+    /// Locates and authorizes what an actor calls.
+    fn edge_from_actor(
+        &self,
+        caller: &Actor,
+        link_name: &str,
+        interface: &str,
+        function: &str,
+        context: &CallContext,
+    ) -> Result<Arc<Edge>, CallError> {
+        let located = self.routes.load().edge_of_actor(&caller.party.id, interface, link_name);
+        let edge = located.ok_or_else(|| {
+            let routes = self.routes.load();
+            let callee = routes.callee_for(&caller.party, interface);
+            let denial = Denial::no_link(&caller.party, callee, interface, link_name);
+            let caller = caller.party.id.as_str();
+            let error = self.deny(caller, NOBODY, interface, &denial);
+            let step = Step { caller, callee: NOBODY, interface, function, sent_to: None };
+            self.spans.refused(context, &step, &error);
+            error
+        })?;
+        self.authorize(&edge, interface, function, context)?;
+        Ok(edge)
     }
 
     async fn call_from_provider(
@@ -185,12 +216,21 @@ impl Router {
         context: &CallContext,
     ) -> Result<(), CallError> {
         let checked = edge.check(interface, self.clock.now());
-        checked.map_err(|denial| {
-            let step = step(edge, interface, function, None);
-            let error = self.deny(step.caller, step.callee, interface, &denial);
-            self.spans.refused(context, &step, &error);
-            error
-        })
+        checked.map_err(|denial| self.refuse(edge, interface, function, &denial, context))
+    }
+
+    fn refuse(
+        &self,
+        edge: &Edge,
+        interface: &str,
+        function: &str,
+        denial: &Denial,
+        context: &CallContext,
+    ) -> CallError {
+        let step = step(edge, interface, function, None);
+        let error = self.deny(step.caller, step.callee, interface, denial);
+        self.spans.refused(context, &step, &error);
+        error
     }
 
     fn deny(&self, caller: &str, callee: &str, interface: &str, denial: &Denial) -> CallError {

@@ -27,7 +27,7 @@ pub use wattle_core::deployment::{Canary, Kind, Probe, Scaler, Spread};
 
 pub use self::{
     finding::{Finding, Severity},
-    images::{Image, Shipped},
+    images::{Image, Shipped, Spelling},
     node::{Place, Placed, TEXT_LEN_MAX},
     schema::schema,
 };

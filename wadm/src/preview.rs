@@ -178,7 +178,7 @@ fn image(manifest: &Manifest, id: &EntityId) -> String {
     let component = manifest.components.iter().find(|component| is_it(&component.name));
     match component.map(|component| &component.source) {
         Some(Source::Image(Image::File(path))) => format!("file:{path}"),
-        Some(Source::Image(Image::Shipped(shipped))) => shipped.name.to_owned(),
+        Some(Source::Image(Image::Shipped(shipped, _))) => shipped.name.to_owned(),
         Some(Source::Image(Image::Registry(reference))) => reference.clone(),
         Some(Source::Shared { .. }) | None => String::new(),
     }

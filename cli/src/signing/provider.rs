@@ -30,10 +30,33 @@ pub(crate) struct Shipped {
 
 /// All of them.
 pub(crate) const SHIPPED: &[Shipped] = &[
+    Shipped { name: "blobstore-fs", imports: &[], exports: wattle_blobstore::EXPORTS },
+    Shipped { name: "blobstore-s3", imports: &[], exports: wattle_blobstore::EXPORTS },
+    Shipped {
+        name: "http-client",
+        imports: &[],
+        exports: &[wattle_http::outgoing::SEND.interface],
+    },
     Shipped { name: "http-server", imports: &[wattle_http::HANDLE.interface], exports: &[] },
     Shipped { name: "keyvalue-embedded", imports: &[], exports: wattle_keyvalue::INTERFACES },
     Shipped { name: "keyvalue-redis", imports: &[], exports: wattle_keyvalue::INTERFACES },
+    Shipped {
+        name: "messaging-nats",
+        imports: &[wattle_messaging::HANDLER],
+        exports: &[wattle_messaging::CONSUMER],
+    },
+    Shipped {
+        name: "messaging-redis",
+        imports: &[wattle_messaging::HANDLER],
+        exports: &[wattle_messaging::CONSUMER],
+    },
+    Shipped { name: "sql-postgres", imports: &[], exports: SQL_POSTGRES },
+    Shipped { name: "sql-sqlite", imports: &[], exports: wattle_sql::INTERFACES },
 ];
+
+/// wasmCloud's contract, and the portable one.
+const SQL_POSTGRES: &[&str] =
+    &[wattle_postgres::INTERFACES[0], wattle_postgres::INTERFACES[1], wattle_sql::INTERFACES[0]];
 
 impl Shipped {
     pub(crate) fn named(name: &str) -> Option<&'static Self> {

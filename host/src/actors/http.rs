@@ -1,7 +1,8 @@
-//! `wasi:http/incoming-handler`: a call whose parameters are a request's head and whose stream is its body becomes a guest's
+//! `wasi:http`. Here is `incoming-handler`: a call whose parameters are a request's head and whose stream is its body becomes a guest's
 //! `handle`, and the guest's response a reply.
 
 mod body;
+mod outgoing;
 mod response;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use wasmtime_wasi_http::{
 use wattle_core::{CallError, ErrorKind};
 use wattle_wire::{Reply, Request};
 
-use self::{body::RequestBody, response::Exchange};
+use self::{body::ReadBody, response::Exchange};
 use super::{
     Actor,
     background::{Guest, leave_the_lane},
@@ -54,10 +55,10 @@ pub(crate) async fn handle(
     by_deadline(deadline, Box::pin(exchange.reply(head))).await
 }
 
-fn incoming(request: Request) -> Result<http::Request<RequestBody>, CallError> {
+fn incoming(request: Request) -> Result<http::Request<ReadBody>, CallError> {
     let head = wattle_http::decode_request(&request.params)
         .map_err(|error| CallError::new(ErrorKind::Malformed, error.to_string()))?;
-    Ok(head.map(|()| RequestBody::new(request.body)))
+    Ok(head.map(|()| ReadBody::new(request.body)))
 }
 
 type ResponseSender = oneshot::Sender<response::Head>;
@@ -65,7 +66,7 @@ type ResponseSender = oneshot::Sender<response::Head>;
 async fn run(
     store: &mut Store<Instance>,
     pre: &ProxyPre<Instance>,
-    request: http::Request<RequestBody>,
+    request: http::Request<ReadBody>,
     send: ResponseSender,
 ) -> wasmtime::Result<()> {
     let proxy = pre.instantiate_async(&mut *store).await?;

@@ -1,10 +1,13 @@
 //! What an actor can import: the ambient interfaces, which need no grant, and the contracts, whose every call goes through the
 //! router.
 
+mod blobstore;
 mod bus;
 mod config;
 mod keyvalue;
 mod logging;
+mod messaging;
+mod sql;
 
 use wasmtime::{
     Engine,
@@ -22,7 +25,8 @@ impl HasData for WholeInstance {
 }
 
 /// Packages of which every interface is ambient or has an adapter here. What is of another package goes over the bridge.
-const SERVED: [&str; 11] = [
+const SERVED: [&str; 14] = [
+    "wasi:blobstore",
     "wasi:cli",
     "wasi:clocks",
     "wasi:config",
@@ -34,11 +38,16 @@ const SERVED: [&str; 11] = [
     "wasi:random",
     "wasi:sockets",
     "wasmcloud:bus",
+    "wasmcloud:messaging",
+    "wattle:sql",
 ];
+
+/// Interfaces of these packages that go over the bridge all the same: it is actors that answer them.
+const BRIDGED: [&str; 1] = ["wasmcloud:messaging/handler"];
 
 /// Whether the host itself is at the other end of the interface, or has code of its own for it.
 pub(super) fn serves(interface: &Interface) -> bool {
-    SERVED.contains(&interface.package())
+    SERVED.contains(&interface.package()) && !BRIDGED.contains(&interface.as_str())
 }
 
 /// What all actors of this host may import without the bridge. What is of these packages and not in it fails the actor's start,
@@ -48,6 +57,9 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Instance>> {
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     keyvalue::link(&mut linker)?;
+    blobstore::link(&mut linker)?;
+    sql::link(&mut linker)?;
+    messaging::link(&mut linker)?;
     config::link(&mut linker)?;
     logging::link(&mut linker)?;
     bus::link(&mut linker)?;

@@ -1,6 +1,9 @@
 //! One instance: the state of one call's Wasm, made for it and dropped with it.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, Weak},
+    time::Instant,
+};
 
 use bytes::Bytes;
 use wasmtime::{Store, Trap, UpdateDeadline, component::ResourceTable};
@@ -11,11 +14,12 @@ use wattle_core::{
     link::DEFAULT_LINK_NAME,
 };
 
+use wattle_wire::{Reply, Request};
+
 use super::{
     Actor,
     background::epoch_used_up,
     bridge::{Freight, ImportFailed, VALUES_BYTES_MAX},
-    http_out::NoOutgoingHttp,
     limits::{InstanceLimits, Refused},
     stdio::ActorOutput,
 };
@@ -23,6 +27,9 @@ use crate::router::Router;
 
 /// Guest traps name at most this many frames.
 const TRAP_TEXT_MAX: usize = 1_500;
+
+/// Handles that an instance may have at once: streams and values among them hold up to 320 KiB each outside of its memory.
+const HANDLES_MAX: usize = 1_024;
 
 /// The most random bytes a guest gets at once.
 const RANDOM_BYTES_MAX: u64 = 1 << 20;
@@ -55,16 +62,15 @@ impl CallContext {
 
 /// What a store holds beside the guest's memory.
 pub(crate) struct Instance {
-    pub(crate) actor: Arc<Actor>,
-    pub(crate) router: Arc<Router>,
-    pub(crate) context: CallContext,
+    /// Goes first, so that a body which the guest was writing can tell that it was cut off from that it has ended.
+    _alive: Arc<()>,
+    pub(crate) caller: InstanceCaller,
     pub(crate) limits: InstanceLimits,
     pub(crate) table: ResourceTable,
-    /// Link names that the guest chose at run time (`wasmcloud:bus`), by interface.
-    pub(crate) link_names: Vec<(String, LinkName)>,
+    /// Objects that the guest is writing.
+    pub(super) uploads: usize,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    outgoing_http: NoOutgoingHttp,
 }
 
 impl Instance {
@@ -80,16 +86,23 @@ impl Instance {
             .stderr(output)
             .max_random_size(RANDOM_BYTES_MAX)
             .build();
+        let alive = Arc::new(());
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(HANDLES_MAX);
         let state = Self {
             limits: InstanceLimits::new(actor.memory_bytes),
-            table: ResourceTable::new(),
-            link_names: Vec::new(),
+            table,
+            uploads: 0,
             http: WasiHttpCtx::new(),
-            outgoing_http: NoOutgoingHttp::new(actor),
             wasi,
-            actor: actor.clone(),
-            router: router.clone(),
-            context,
+            caller: InstanceCaller {
+                actor: actor.clone(),
+                router: router.clone(),
+                context,
+                link_names: Vec::new(),
+                instance: Arc::downgrade(&alive),
+            },
+            _alive: alive,
         };
         let mut store = Store::new(actor.pre.engine(), state);
         store.limiter(|state| &mut state.limits);
@@ -101,27 +114,25 @@ impl Instance {
         store.set_epoch_deadline(1);
         store
     }
-
-    /// This instance as the caller of a contract.
-    pub(crate) fn caller(&self) -> InstanceCaller {
-        InstanceCaller {
-            actor: self.actor.clone(),
-            router: self.router.clone(),
-            context: self.context.clone(),
-            link_names: self.link_names.clone(),
-        }
-    }
 }
 
-/// Calls what an instance imports. It owns what it needs, so that a call does not borrow the store.
+/// An instance as the caller of what it imports. A clone owns all that it needs, so that a call does not borrow the store.
+#[derive(Clone)]
 pub(crate) struct InstanceCaller {
-    actor: Arc<Actor>,
-    router: Arc<Router>,
-    context: CallContext,
-    link_names: Vec<(String, LinkName)>,
+    pub(crate) actor: Arc<Actor>,
+    pub(super) router: Arc<Router>,
+    pub(super) context: CallContext,
+    /// Link names that the guest chose at run time (`wasmcloud:bus`), by interface.
+    pub(super) link_names: Vec<(String, LinkName)>,
+    instance: Weak<()>,
 }
 
 impl InstanceCaller {
+    /// What tells whether the instance is still there.
+    pub(super) fn instance(&self) -> Weak<()> {
+        self.instance.clone()
+    }
+
     pub(super) fn freight(&self) -> &Freight {
         &self.actor.freight
     }
@@ -133,11 +144,27 @@ impl InstanceCaller {
         function: &str,
         params: Vec<u8>,
     ) -> Result<Bytes, CallError> {
-        let chosen = self.link_names.iter().rev().find(|(of, _)| of == interface);
-        let name = chosen.map_or(DEFAULT_LINK_NAME, |(_, name)| name.as_str());
+        let request = Request { head: Bytes::new(), params: params.into(), body: None };
+        Ok(self.carry(interface, function, request).await?.result)
+    }
+
+    /// The same for functions with streams beside them.
+    pub(super) async fn carry(
+        &self,
+        interface: &str,
+        function: &str,
+        request: Request,
+    ) -> Result<Reply, CallError> {
+        let name = self.link_name(interface);
         self.router
-            .call_from_actor(&self.actor, name, interface, function, params.into(), &self.context)
+            .call_from_actor(&self.actor, name, interface, function, request, &self.context)
             .await
+    }
+
+    /// The name of the link that the guest chose for an interface.
+    pub(super) fn link_name(&self, interface: &str) -> &str {
+        let chosen = self.link_names.iter().rev().find(|(of, _)| of == interface);
+        chosen.map_or(DEFAULT_LINK_NAME, |(_, name)| name.as_str())
     }
 }
 
@@ -150,9 +177,9 @@ impl Call for InstanceCaller {
 /// Says in our words how a guest failed.
 pub(crate) fn guest_error(error: &wasmtime::Error, state: &Instance) -> CallError {
     if let Some(refused) = state.limits.refused() {
-        return CallError::new(ErrorKind::LimitExceeded, limit_text(&state.actor, refused));
+        return CallError::new(ErrorKind::LimitExceeded, limit_text(&state.caller.actor, refused));
     }
-    let id = &state.actor.id;
+    let id = &state.caller.actor.id;
     if let Some(failed) = error.downcast_ref::<ImportFailed>() {
         return failed.of(id);
     }
@@ -213,10 +240,6 @@ impl WasiView for Instance {
 
 impl WasiHttpView for Instance {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView {
-            hooks: &mut self.outgoing_http,
-            table: &mut self.table,
-            ctx: &mut self.http,
-        }
+        WasiHttpCtxView { hooks: &mut self.caller, table: &mut self.table, ctx: &mut self.http }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use wattle_claims::Timestamp;
 use wattle_core::{AccountKey, HostKey, Interface, Link, Locality};
+use wattle_http::outgoing::{Scope, ScopeError};
 
 use super::denial::Denial;
 use crate::{actors::Actor, providers::Provider};
@@ -21,6 +22,8 @@ pub(crate) struct Edge {
     pub(crate) elsewhere: Vec<HostKey>,
     /// The key of the link's record, by which other hosts know it.
     pub(crate) record: Box<str>,
+    /// What an actor may ask of the web over it, where it is for that.
+    pub(crate) requests: Option<Result<Scope, ScopeError>>,
 }
 
 /// What the chain of authority gave when it was walked.
@@ -79,6 +82,19 @@ impl Edge {
         }
         let named = not.iter().find(|(named, _)| named.as_str() == interface);
         Err(named.map_or_else(|| self.not_covered(interface), |(_, denial)| denial.clone()))
+    }
+
+    /// Whether this request may be sent over it. The provider at its far end asks the same again.
+    pub(crate) fn check_request(&self, request: &http::request::Parts) -> Result<(), Denial> {
+        let refused = match &self.requests {
+            Some(Ok(scope)) => match scope.check(&request.method, &request.uri) {
+                Ok(()) => return Ok(()),
+                Err(refused) => refused.to_string(),
+            },
+            Some(Err(error)) => error.to_string(),
+            None => return Err(self.not_covered(wattle_http::outgoing::SEND.interface)),
+        };
+        Err(Denial::new(format!("{refused} ({})", self.link.key())))
     }
 
     fn not_covered(&self, interface: &str) -> Denial {

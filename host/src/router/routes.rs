@@ -9,6 +9,7 @@ use wattle_core::{
     entity::Party,
     inventory::{Elsewhere, Explanation, Step},
 };
+use wattle_http::outgoing::{SEND, Scope, ScopeError};
 
 use super::{
     edge::{Callee, Edge},
@@ -202,6 +203,11 @@ impl Routes {
     }
 }
 
+fn requests(link: &Link) -> Option<Result<Scope, ScopeError>> {
+    let is_for_web = link.interfaces.iter().any(|named| named.as_str() == SEND.interface);
+    is_for_web.then(|| Scope::new(&link.constraints))
+}
+
 fn same_package(a: &str, b: &str) -> bool {
     a.split('/').next() == b.split('/').next()
 }
@@ -257,6 +263,7 @@ impl RoutesBuilder {
             callee,
             elsewhere,
             record: record.clone(),
+            requests: requests(link),
         });
         self.routes.by_record.insert(record, edge.clone());
         self.routes.steps.insert(number, steps);

@@ -13,6 +13,11 @@ wit_bindgen::generate!({
             import wasi:config/runtime@0.2.0-draft;
             import wasi:logging/logging@0.1.0-draft;
             import wasmcloud:bus/lattice@2.0.0;
+            import wasi:blobstore/blobstore@0.2.0-draft;
+            import wasi:blobstore/container@0.2.0-draft;
+            import wasi:blobstore/types@0.2.0-draft;
+            import wasmcloud:messaging/consumer@0.2.0;
+            import wattle:sql/sql@0.1.0;
         }
     ",
     path: [
@@ -20,9 +25,19 @@ wit_bindgen::generate!({
         "../config/wit/draft",
         "../logging/wit/draft",
         "../bus/wit/v2",
+        "../blobstore/wit",
+        "../messaging/wit",
+        "../sql/wit",
     ],
     world: "wattle:actor/imports",
     generate_all,
+    with: {
+        "wasi:io/streams@0.2.12": wasip2::io::streams,
+    },
 });
 
-pub use self::{wasi::*, wasmcloud::bus};
+pub use self::{
+    wasi::*,
+    wasmcloud::{bus, messaging},
+    wattle::sql,
+};

@@ -1,10 +1,14 @@
-//! Requests and answers over `wasi:http/incoming-handler`, bodies streaming both ways.
+//! HTTP, bodies streaming both ways: [requests that come in](Request) and are answered, and [requests to the web](Outgoing), which
+//! a link has to allow.
 
 mod body;
+mod outgoing;
 mod request;
 mod response;
 
 pub use body::{Body, BodyWriter};
+pub use outgoing::{Answer, Outgoing, SendError, get, post};
+pub use wasip2::http::types::ErrorCode;
 pub use request::Request;
 pub use response::Response;
 #[doc(hidden)]

@@ -17,12 +17,15 @@
 //! A component imports only what its code uses, so what a module here needs is granted only to actors that call it.
 
 mod bindings;
+pub mod blobstore;
 pub mod config;
 mod error;
 pub mod http;
 pub mod keyvalue;
 pub mod link;
 pub mod log;
+pub mod messaging;
+pub mod sql;
 
 pub use error::{Error, Result};
 pub use http::{Body, Request, Response};

@@ -3,6 +3,7 @@
 mod links;
 mod old;
 mod settings;
+mod spelling;
 
 use std::collections::HashMap;
 
@@ -63,7 +64,7 @@ fn find<'a>(components: &'a [Component], name: &Name) -> Option<&'a Component> {
 
 fn shipped(component: &Component) -> Option<&'static Shipped> {
     match &component.source {
-        Source::Image(Image::Shipped(shipped)) => Some(shipped),
+        Source::Image(Image::Shipped(shipped, _)) => Some(shipped),
         _ => None,
     }
 }

@@ -7,27 +7,34 @@ use super::{Kind, finding::Finding, node::Node, reader::Reader};
 pub enum Image {
     /// A file, relative to the manifest's folder unless it is absolute.
     File(String),
-    /// A provider that comes with Wattle.
-    Shipped(&'static Shipped),
+    /// A provider that comes with Wattle, by its own name or by the one that wasmCloud's users know it by.
+    Shipped(&'static Shipped, Spelling),
     /// In a registry, by reference.
     Registry(String),
 }
 
-/// A provider that comes with Wattle, or will.
+/// Whose name for it a provider was given by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spelling {
+    /// Ours.
+    Wattle,
+    /// One of wasmCloud's images.
+    WasmCloud,
+}
+
+/// A provider that comes with Wattle.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Shipped {
     /// Its name.
     pub name: &'static str,
-    /// Whether it is there already.
-    pub is_there: bool,
     /// What it calls actors on.
     pub imports: &'static [&'static str],
     /// What actors call it on.
     pub exports: &'static [&'static str],
-    /// Its own settings; `None` where they are not settled yet.
-    pub settings: Option<&'static [&'static str]>,
+    /// Its own settings.
+    pub settings: &'static [&'static str],
     /// Those of a link, on its side of it.
-    pub link_settings: Option<&'static [&'static str]>,
+    pub link_settings: &'static [&'static str],
     /// wasmCloud's images that it stands for, of any tag.
     images: &'static [&'static str],
 }
@@ -36,22 +43,20 @@ const KEY_VALUE: &[&str] = &["wasi:keyvalue/store", "wasi:keyvalue/atomics", "wa
 const BLOBS: &[&str] =
     &["wasi:blobstore/blobstore", "wasi:blobstore/container", "wasi:blobstore/types"];
 
-/// Those that are not there yet have their place, so that a manifest may be checked and planned before.
-const SHIPPED: [Shipped; 9] = [
+const SHIPPED: [Shipped; 10] = [
     Shipped {
         name: "http-server",
-        is_there: true,
         imports: &["wasi:http/incoming-handler"],
         exports: &[],
-        settings: Some(&[
+        settings: &[
             "default_address",
             "routing_mode",
             "max_connections",
             "max_header_bytes",
             "idle_timeout_ms",
             "body_idle_timeout_ms",
-        ]),
-        link_settings: Some(&[
+        ],
+        link_settings: &[
             "address",
             "path",
             "host",
@@ -63,79 +68,228 @@ const SHIPPED: [Shipped; 9] = [
             "tls_key",
             "tls_cert_file",
             "tls_priv_key_file",
-        ]),
+        ],
         images: &["http-server", "httpserver"],
     },
     Shipped {
         name: "keyvalue-redis",
-        is_there: true,
         imports: &[],
         exports: KEY_VALUE,
-        settings: Some(&["url", "default_url"]),
-        link_settings: Some(&["url"]),
+        settings: &["url", "default_url"],
+        link_settings: &["url"],
         images: &["keyvalue-redis", "kvredis"],
     },
     Shipped {
         name: "keyvalue-embedded",
-        is_there: true,
         imports: &[],
         exports: KEY_VALUE,
-        settings: Some(&["dir"]),
-        link_settings: Some(&["store"]),
+        settings: &["dir"],
+        link_settings: &["store"],
         images: &[],
     },
     Shipped {
         name: "http-client",
-        is_there: false,
         imports: &[],
         exports: &["wasi:http/outgoing-handler"],
-        settings: None,
-        link_settings: None,
+        settings: &[],
+        link_settings: &[
+            "connect_timeout_ms",
+            "timeout_ms",
+            "idle_timeout_ms",
+            "max_requests",
+            "tls_ca",
+            "tls_ca_file",
+        ],
         images: &["http-client", "httpclient"],
     },
     Shipped {
         name: "messaging-nats",
-        is_there: false,
         imports: &["wasmcloud:messaging/handler"],
         exports: &["wasmcloud:messaging/consumer"],
-        settings: None,
-        link_settings: None,
+        settings: &[
+            "cluster_uris",
+            "uris",
+            "uri",
+            "url",
+            "auth_jwt",
+            "client_jwt",
+            "auth_seed",
+            "client_seed",
+            "tls_ca",
+            "tls_ca_file",
+            "custom_inbox_prefix",
+            "ping_interval_sec",
+            "stream",
+            "subscriptions",
+            "max_in_flight",
+            "timeout_ms",
+            "create_stream",
+            "consumer",
+            "ack_wait_ms",
+            "max_deliver",
+            "backoff_ms",
+            "dead_letter_subject",
+        ],
+        link_settings: &[
+            "cluster_uris",
+            "uris",
+            "uri",
+            "url",
+            "auth_jwt",
+            "client_jwt",
+            "auth_seed",
+            "client_seed",
+            "tls_ca",
+            "tls_ca_file",
+            "custom_inbox_prefix",
+            "ping_interval_sec",
+            "stream",
+            "subscriptions",
+            "max_in_flight",
+            "timeout_ms",
+            "create_stream",
+            "consumer",
+            "ack_wait_ms",
+            "max_deliver",
+            "backoff_ms",
+            "dead_letter_subject",
+        ],
         images: &["messaging-nats", "nats_messaging"],
     },
     Shipped {
+        name: "messaging-redis",
+        imports: &["wasmcloud:messaging/handler"],
+        exports: &["wasmcloud:messaging/consumer"],
+        settings: &[
+            "url",
+            "uri",
+            "default_url",
+            "streams",
+            "max_len",
+            "subscriptions",
+            "max_in_flight",
+            "timeout_ms",
+            "consumer_group",
+            "ack_wait_ms",
+            "max_deliver",
+            "backoff_ms",
+            "dead_letter_stream",
+        ],
+        link_settings: &[
+            "url",
+            "uri",
+            "default_url",
+            "streams",
+            "max_len",
+            "subscriptions",
+            "max_in_flight",
+            "timeout_ms",
+            "consumer_group",
+            "ack_wait_ms",
+            "max_deliver",
+            "backoff_ms",
+            "dead_letter_stream",
+        ],
+        images: &[],
+    },
+    Shipped {
         name: "blobstore-fs",
-        is_there: false,
         imports: &[],
         exports: BLOBS,
-        settings: None,
-        link_settings: None,
+        settings: &["root"],
+        link_settings: &["root", "max_object_bytes", "body_idle_ms"],
         images: &["blobstore-fs", "blobstore_fs"],
     },
     Shipped {
         name: "blobstore-s3",
-        is_there: false,
         imports: &[],
         exports: BLOBS,
-        settings: None,
-        link_settings: None,
+        settings: &[
+            "endpoint",
+            "region",
+            "bucket_region",
+            "access_key_id",
+            "secret_access_key",
+            "session_token",
+            "max_attempts",
+            "aliases",
+            "config_json",
+            "config_b64",
+        ],
+        link_settings: &[
+            "endpoint",
+            "region",
+            "bucket_region",
+            "access_key_id",
+            "secret_access_key",
+            "session_token",
+            "max_attempts",
+            "aliases",
+            "config_json",
+            "config_b64",
+            "max_object_bytes",
+            "body_idle_ms",
+        ],
         images: &["blobstore-s3", "blobstore_s3"],
     },
     Shipped {
         name: "sql-postgres",
-        is_there: false,
         imports: &[],
-        exports: &["wasmcloud:postgres/query", "wasmcloud:postgres/prepared"],
-        settings: None,
-        link_settings: None,
+        exports: &["wasmcloud:postgres/query", "wasmcloud:postgres/prepared", "wattle:sql/sql"],
+        settings: &[
+            "url",
+            "postgres_host",
+            "postgres_port",
+            "postgres_username",
+            "postgres_password",
+            "postgres_database",
+            "postgres_tls_required",
+            "tls",
+            "tls_ca_file",
+            "postgres_pool_size",
+            "pool_size",
+            "statement_timeout_ms",
+            "max_rows",
+            "max_result_bytes",
+            "application_name",
+        ],
+        link_settings: &[
+            "url",
+            "postgres_host",
+            "postgres_port",
+            "postgres_username",
+            "postgres_password",
+            "postgres_database",
+            "postgres_tls_required",
+            "tls",
+            "tls_ca_file",
+            "postgres_pool_size",
+            "pool_size",
+            "statement_timeout_ms",
+            "max_rows",
+            "max_result_bytes",
+            "application_name",
+            "max_statement_bytes",
+            "max_params",
+            "max_batch",
+        ],
         images: &["sqldb-postgres", "sqldb_postgres"],
     },
     Shipped {
         name: "sql-sqlite",
-        is_there: false,
         imports: &[],
         exports: &["wattle:sql/sql"],
-        settings: None,
-        link_settings: None,
+        settings: &["dir", "max_database_bytes"],
+        link_settings: &[
+            "database",
+            "migrations",
+            "max_rows",
+            "max_result_bytes",
+            "max_statement_bytes",
+            "max_params",
+            "max_batch",
+            "statement_timeout_ms",
+        ],
         images: &[],
     },
 ];
@@ -160,12 +314,8 @@ pub(super) fn read(reader: &mut Reader, node: &Node, kind: Kind) -> Option<Image
         return None;
     }
     if let Some(shipped) = found {
-        if !shipped.is_there {
-            let what =
-                format!("the provider {} is not there yet: it is planned by name", shipped.name);
-            reader.warning(node, what);
-        }
-        return Some(Image::Shipped(shipped));
+        let spelling = if shipped.name == text { Spelling::Wattle } else { Spelling::WasmCloud };
+        return Some(Image::Shipped(shipped, spelling));
     }
     if text.starts_with(['.', '/']) || text.ends_with(".wasm") || !is_reference(text) {
         let what = format!("{text:?} is neither file:PATH nor a reference like registry/name:tag");

@@ -16,7 +16,14 @@ use super::{
 };
 
 /// What a link on a package may be held to, where that is known; anything else would deny.
-const CONSTRAINTS: [(&str, &[&str]); 1] = [("wasi:keyvalue", &["key-prefix", "buckets"])];
+const CONSTRAINTS: [(&str, &[&str]); 6] = [
+    ("wasi:blobstore", &["containers", "prefix", "access"]),
+    ("wasi:http", &["allowed-hosts", "allowed-addresses"]),
+    ("wasi:keyvalue", &["key-prefix", "buckets"]),
+    ("wasmcloud:messaging", &["subjects"]),
+    ("wasmcloud:postgres", &[]),
+    ("wattle:sql", &["tables", "access"]),
+];
 
 /// The most letters of a namespace, a package or an interface that are read.
 const LABEL_LEN_MAX: usize = 64;

@@ -164,7 +164,7 @@ fn everything_that_a_manifest_can_say_is_read() {
     let url = texts(&[("url", "redis://127.0.0.1:6379")]);
     assert_eq!(settings(&link.target_config), url);
 
-    let Source::Image(Image::Shipped(shipped)) = &web.source else { panic!("{:?}", web.source) };
+    let Source::Image(Image::Shipped(shipped, _)) = &web.source else { panic!("{:?}", web.source) };
     assert_eq!((shipped.name, web.kind), ("http-server", Kind::Provider));
     assert!(matches!(&web.scaler, Scaler::Daemon { instances: 1, spread } if spread.len() == 1));
     assert_eq!(web.links[0].source_config[0].name.as_str(), "listen");
@@ -561,7 +561,7 @@ fn what_another_application_shares_is_referred_to() {
 }
 
 #[test]
-fn an_anchor_saves_writing_and_a_provider_that_is_to_come_is_named() {
+fn an_anchor_saves_writing_and_a_provider_that_is_not_ours_is_named() {
     let text = with(
         "{name: a, type: component, properties: {image: x/y, config: &c [{name: n, properties: {k: v}}]}},\n\
          {name: b, type: component, properties: {image: x/y, config: *c}},\n\
@@ -571,7 +571,6 @@ fn an_anchor_saves_writing_and_a_provider_that_is_to_come_is_named() {
     assert_eq!(
         said(&text),
         [
-            "7: warning: the provider messaging-nats is not there yet: it is planned by name",
             "8: warning: no provider of Wattle's stands for ghcr.io/wasmcloud/keyvalue-nats: it is planned by its reference",
         ]
     );
@@ -609,4 +608,38 @@ proptest! {
             prop_assert!(text.get(finding.place.bytes.clone()).is_some(), "{finding:?}");
         }
     }
+}
+
+#[test]
+fn a_link_to_the_web_names_whom_it_asks_and_an_old_one_may_ask_whatever_is_public() {
+    let text = |image: &str, constraints: &str| {
+        format!(
+            "apiVersion: core.oam.dev/v1beta1
+kind: Application
+metadata: {{name: web}}
+spec:
+  components:
+    - name: checker
+      type: component
+      properties: {{image: file:checker.wasm}}
+      traits:
+        - {{type: spreadscaler, properties: {{instances: 1}}}}
+        - type: link
+          properties: {{target: client, namespace: wasi, package: http, interfaces: [outgoing-handler]{constraints}}}
+    - {{name: client, type: capability, properties: {{image: '{image}'}}}}
+"
+        )
+    };
+    let theirs = text("ghcr.io/wasmcloud/http-client:0.13.1", "");
+    let manifest = read(&theirs).manifest.expect("it is applied as it is");
+    let hosts = &manifest.components[0].links[0].constraints["allowed-hosts"];
+    assert_eq!(hosts, &["*://*:*"]);
+    let [warning] = said(&theirs).try_into().expect("one finding");
+    assert!(warning.contains("12: warning: the link names no hosts"), "{warning}");
+
+    let ours = text("http-client", "");
+    assert!(read(&ours).manifest.is_none());
+    assert!(said(&ours)[0].contains("error: the link names no hosts"), "{:?}", said(&ours));
+    let named = text("http-client", ", constraints: {allowed-hosts: ['https://*']}");
+    assert_eq!(said(&named), Vec::<String>::new());
 }

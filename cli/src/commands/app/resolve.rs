@@ -78,10 +78,10 @@ fn one(
                 return Err(Problem::new(Exit::NotFound, what).next(next).into());
             }
         },
-        Image::Shipped(shipped) => match Shipped::named(shipped.name) {
+        Image::Shipped(shipped, _) => match Shipped::named(shipped.name) {
             Some(shipped) => shipped.artifact(&session.project, session.output)?,
             None => {
-                let what = format!("the provider {} is not there yet", shipped.name);
+                let what = format!("the provider {} does not come with this command", shipped.name);
                 return Err(Problem::new(Exit::NotFound, what).into());
             }
         },

@@ -21,12 +21,7 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  wattle start provider http-server
-  wattle start provider keyvalue-redis --id kv
-  wattle start provider file:my-provider.tar --config my-settings
-
-Those that come with Wattle: http-server, keyvalue-embedded, keyvalue-redis")]
+#[command(after_help = examples())]
 pub(crate) struct ProviderArgs {
     /// The name of one that comes with Wattle, or a signed artifact: PATH or file:PATH
     #[arg(value_name = "PROVIDER")]
@@ -37,6 +32,19 @@ pub(crate) struct ProviderArgs {
     /// A config for it (see `wattle config put`); repeatable, later ones win
     #[arg(long, value_name = "CONFIG")]
     config: Vec<Name>,
+}
+
+fn examples() -> String {
+    let shipped: Vec<&str> = SHIPPED.iter().map(|shipped| shipped.name).collect();
+    format!(
+        "Examples:
+  wattle start provider http-server
+  wattle start provider keyvalue-redis --id kv
+  wattle start provider file:my-provider.tar --config my-settings
+
+Those that come with Wattle: {}",
+        shipped.join(", ")
+    )
 }
 
 pub(super) async fn run(context: &Context, args: ProviderArgs) -> anyhow::Result<Exit> {

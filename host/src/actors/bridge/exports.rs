@@ -146,7 +146,7 @@ async fn call(
         let ran = run(&mut store, &pre, &export, &params, &mut results).await;
         ran.map_err(|error| guest_error(&error, store.data()))?;
         let result = encode::result(&export.signature, &results)?;
-        store.data().actor.freight.carried(result.len());
+        store.data().caller.actor.freight.carried(result.len());
         Ok(result)
     });
     let mut guest = Guest::new(run, actor.background.clone());

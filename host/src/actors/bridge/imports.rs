@@ -53,7 +53,7 @@ fn define(linker: &mut Linker<Instance>, name: &str, import: Import) -> wasmtime
     let function = import.function.clone();
     let import = Arc::new(import);
     linker.instance(name)?.func_new_async(&function, move |store, _, params, results| {
-        let (import, caller) = (import.clone(), store.data().caller());
+        let (import, caller) = (import.clone(), store.data().caller.clone());
         Box::new(async move {
             let called = import.call(&caller, params, results).await;
             called.map_err(|error| import.failed(error).into())

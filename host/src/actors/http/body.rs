@@ -1,4 +1,4 @@
-//! A call's stream as the body of a request that a guest reads.
+//! A call's stream as a body that a guest reads: of a request that came in, or of the response to one that it sent.
 
 use std::{
     pin::Pin,
@@ -10,16 +10,16 @@ use http_body::Frame;
 use wasmtime_wasi_http::Error;
 use wattle_wire::{Body, StreamError};
 
-/// The body of an incoming request.
-pub(crate) struct RequestBody(Option<Body>);
+/// A body that a guest reads.
+pub(crate) struct ReadBody(Option<Body>);
 
-impl RequestBody {
+impl ReadBody {
     pub(crate) fn new(body: Option<Body>) -> Self {
         Self(body)
     }
 }
 
-impl http_body::Body for RequestBody {
+impl http_body::Body for ReadBody {
     type Data = Bytes;
     type Error = Error;
 

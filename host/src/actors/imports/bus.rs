@@ -46,13 +46,13 @@ impl Instance {
         for interface in interfaces {
             let TargetInterface(interface) = self.table.delete(interface)?;
             let Ok(name) = &chosen else { continue };
-            self.link_names.retain(|(of, _)| *of != interface);
-            if self.link_names.len() == CHOSEN_MAX {
+            self.caller.link_names.retain(|(of, _)| *of != interface);
+            if self.caller.link_names.len() == CHOSEN_MAX {
                 return Ok(Err(format!(
                     "link names of more than {CHOSEN_MAX} interfaces are chosen"
                 )));
             }
-            self.link_names.push((interface, name.clone()));
+            self.caller.link_names.push((interface, name.clone()));
         }
         Ok(chosen.map(drop).map_err(|error| error.to_string()))
     }

@@ -26,11 +26,17 @@ pub(super) fn link(linker: &mut Linker<Instance>) -> wasmtime::Result<()> {
 
 impl Instance {
     fn setting(&self, key: &str) -> Option<String> {
-        self.actor.config.load().get(key).cloned()
+        self.caller.actor.config.load().get(key).cloned()
     }
 
     fn settings(&self) -> Vec<(String, String)> {
-        self.actor.config.load().iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+        self.caller
+            .actor
+            .config
+            .load()
+            .iter()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
     }
 }
 

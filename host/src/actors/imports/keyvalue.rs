@@ -25,7 +25,7 @@ pub(super) fn link(linker: &mut Linker<Instance>) -> wasmtime::Result<()> {
 
 impl Instance {
     fn keyvalue(&self) -> Caller<InstanceCaller> {
-        Caller::new(self.caller())
+        Caller::new(self.caller.clone())
     }
 
     fn bucket(&self, bucket: &Resource<Bucket>) -> wasmtime::Result<String> {

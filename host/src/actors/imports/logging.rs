@@ -40,7 +40,7 @@ macro_rules! serve_logging {
                     Wit::Warn => "warn",
                     Wit::Error | Wit::Critical => "error",
                 };
-                self.actor.log(level, line(&context, &message));
+                self.caller.actor.log(level, line(&context, &message));
             }
         }
     )*};

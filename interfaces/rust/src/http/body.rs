@@ -6,14 +6,14 @@ use std::{
 };
 
 use wasip2::{
-    http::types::{IncomingBody, IncomingRequest},
+    http::types::IncomingBody,
     io::streams::{InputStream, OutputStream, StreamError},
 };
 
 /// The most bytes that are asked for at once: what is in memory of a body while it streams.
 const CHUNK_LEN: u64 = 64 * 1024;
 
-/// A request's body, to [`Read`] from or to take chunk by chunk.
+/// The body of what came in, to [`Read`] from or to take chunk by chunk.
 pub struct Body {
     stream: Option<Open>,
     /// The part of a chunk that a short `read` left over.
@@ -23,16 +23,22 @@ pub struct Body {
 /// A stream is a child of its body, so it goes first.
 struct Open {
     stream: InputStream,
-    _body: IncomingBody,
+    _body: Option<IncomingBody>,
 }
 
 impl Body {
-    pub(super) fn incoming(request: &IncomingRequest) -> Self {
-        let open = request.consume().ok().and_then(|body| {
+    /// One that is already taken is empty.
+    pub(super) fn new(body: Option<IncomingBody>) -> Self {
+        let open = body.and_then(|body| {
             let stream = body.stream().ok()?;
-            Some(Open { stream, _body: body })
+            Some(Open { stream, _body: Some(body) })
         });
         Self { stream: open, rest: Vec::new() }
+    }
+
+    /// One that comes from somewhere else than HTTP.
+    pub(crate) fn of_stream(stream: InputStream) -> Self {
+        Self { stream: Some(Open { stream, _body: None }), rest: Vec::new() }
     }
 
     /// The next bytes, once there are any; nothing at the end.
@@ -81,13 +87,13 @@ impl fmt::Debug for Body {
     }
 }
 
-/// Where a streamed answer is written. Writing waits while the client, or the way to it, is slow.
+/// Where a streamed body is written. Writing waits while whoever reads it, or the way there, is slow.
 pub struct BodyWriter {
     stream: OutputStream,
 }
 
 impl BodyWriter {
-    pub(super) fn new(stream: OutputStream) -> Self {
+    pub(crate) fn new(stream: OutputStream) -> Self {
         Self { stream }
     }
 

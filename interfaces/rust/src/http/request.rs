@@ -59,6 +59,6 @@ impl Request {
 
     /// The body, to read or to answer with. It is there once: whoever comes second gets an empty one.
     pub fn body(&self) -> Body {
-        Body::incoming(&self.inner)
+        Body::new(self.inner.consume().ok())
     }
 }

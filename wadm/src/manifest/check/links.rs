@@ -7,7 +7,7 @@ use std::{
 
 use wattle_core::{Interface, LinkName, Name};
 
-use super::{Reader, find, settings, shipped, unknown};
+use super::{Reader, find, settings, shipped, spelling, unknown};
 use crate::manifest::{Component, Finding, Kind, Link, Place, Shipped};
 
 pub(super) fn all(reader: &mut Reader, components: &mut [Component]) {
@@ -68,6 +68,8 @@ fn one(
     if let Some(provider) = serves {
         let known = provider.link_settings;
         settings::honour(reader, provider.name, known, &mut link.target_config);
+        spelling::hosts(reader, callee, provider, &mut link);
+        spelling::containers(callee, &mut link);
     }
     (!link.interfaces.is_empty()).then_some(link)
 }

@@ -15,13 +15,7 @@ pub(super) fn own(reader: &mut Reader, components: &mut [Component]) {
 }
 
 /// wasmCloud's providers know their settings in any case, ours in lower case.
-pub(super) fn honour(
-    reader: &mut Reader,
-    provider: &str,
-    known: Option<&[&str]>,
-    configs: &mut [Config],
-) {
-    let Some(known) = known else { return };
+pub(super) fn honour(reader: &mut Reader, provider: &str, known: &[&str], configs: &mut [Config]) {
     for properties in configs.iter_mut().filter_map(|config| config.properties.as_mut()) {
         let mut honoured = Properties::new();
         let mut port_alone = None;
