@@ -15,6 +15,14 @@ pub enum Guest {
     Shop,
     /// The example that knows what things cost.
     PriceList,
+    /// The example that checks a page's links.
+    LinkChecker,
+    /// The example that keeps files.
+    FileStore,
+    /// The example that keeps a list of things to do.
+    Todo,
+    /// The example that takes orders.
+    Orders,
     /// A route for everything that a test wants an actor to do (`testing/guests`).
     Kit,
     /// Answers HTTP by calling [`Guest::Back`].
@@ -31,6 +39,10 @@ impl Guest {
             Self::Counter => "keyvalue-counter",
             Self::Shop => "shop",
             Self::PriceList => "price-list",
+            Self::LinkChecker => "link-checker",
+            Self::FileStore => "file-store",
+            Self::Todo => "todo",
+            Self::Orders => "orders",
             Self::Kit => "kit",
             Self::Front => "front",
             Self::Back => "back",
@@ -43,8 +55,8 @@ impl Guest {
     /// If it was not built.
     pub fn component(self) -> Vec<u8> {
         let folder = match self {
-            Self::Hello | Self::Counter | Self::Shop | Self::PriceList => "../examples",
             Self::Kit | Self::Front | Self::Back => "guests",
+            _ => "../examples",
         };
         let name = self.name();
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))

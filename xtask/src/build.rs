@@ -8,8 +8,15 @@ use crate::repository::{Repository, run, step};
 
 /// Packages of guests: the examples that answer alone, and what the tests run.
 pub(crate) const EXAMPLES: [&str; 2] = ["examples/http-hello", "examples/keyvalue-counter"];
-/// Two that only make sense together, which demo and benchmark have no use for.
-const PAIR: [&str; 2] = ["examples/shop", "examples/price-list"];
+/// Those that demo and benchmark have no use for: they need each other, or something outside.
+const FURTHER: [&str; 6] = [
+    "examples/file-store",
+    "examples/link-checker",
+    "examples/orders",
+    "examples/price-list",
+    "examples/shop",
+    "examples/todo",
+];
 const TEST_GUESTS: [&str; 3] =
     ["testing/guests/kit", "testing/guests/front", "testing/guests/back"];
 
@@ -27,7 +34,7 @@ pub(crate) fn examples(repository: &Repository) -> Result<()> {
 /// Everything that the tests run as components.
 pub(crate) fn all_guests(repository: &Repository) -> Result<()> {
     guests(repository, &EXAMPLES)?;
-    guests(repository, &PAIR)?;
+    guests(repository, &FURTHER)?;
     guests(repository, &TEST_GUESTS)
 }
 

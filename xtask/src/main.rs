@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 mod bench;
 mod build;
+mod capabilities;
 mod chaos;
 mod demo;
 mod http;

@@ -1,6 +1,7 @@
 //! `cargo xtask test`: installs what is missing, builds, runs every test, and counts.
 
 use std::{
+    collections::BTreeSet,
     io::{BufRead as _, BufReader},
     process::{ExitCode, Stdio},
     time::Instant,
@@ -10,6 +11,7 @@ use anyhow::{Context as _, Result};
 
 use crate::{
     build,
+    capabilities::{self, Kept},
     repository::{Repository, step},
     tools,
 };
@@ -27,6 +29,9 @@ pub(crate) fn run(repository: &Repository, arguments: &[String]) -> Result<ExitC
     build::all_guests(repository)?;
     step("running the tests");
     let (tally, passed) = run_tests(repository, arguments)?;
+    if passed && arguments.is_empty() {
+        capabilities::write(repository, &tally.kept)?;
+    }
     println!(
         "\nxtask test: {} passed, {} failed, {} ignored, in {} s: {}",
         tally.passed,
@@ -63,11 +68,14 @@ struct Tally {
     passed: u64,
     failed: u64,
     ignored: u64,
+    /// Which provider was seen to keep which contract.
+    kept: BTreeSet<Kept>,
 }
 
 impl Tally {
     /// Adds a line such as `test result: ok. 5 passed; 0 failed; 1 ignored; 0 measured; …`; any other line changes nothing.
     fn count(&mut self, line: &str) {
+        self.kept.extend(Kept::read(line));
         let Some((_, results)) =
             line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". "))
         else {
@@ -98,6 +106,6 @@ mod tests {
         tally.count(
             "test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out",
         );
-        assert_eq!(tally, Tally { passed: 7, failed: 3, ignored: 1 });
+        assert_eq!(tally, Tally { passed: 7, failed: 3, ignored: 1, kept: BTreeSet::new() });
     }
 }

@@ -76,7 +76,9 @@ async fn nothing_acknowledged_is_lost_and_nothing_is_done_twice() {
         }
         sleep(Duration::from_millis(random.random_range(FAULT_MS))).await;
         scene.heal().await;
+        let healing = Instant::now();
         scene.answers_within(HEALED).await;
+        println!("        well again after {:?}", healing.elapsed());
         sleep(Duration::from_millis(random.random_range(CALM_MS))).await;
         rounds += 1;
     }

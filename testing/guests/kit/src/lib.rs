@@ -1,6 +1,7 @@
 //! One component with a route for everything that a test wants an actor to do. The README beside the workspace lists them.
 
 mod ambient;
+mod fetch;
 mod hostile;
 mod keyvalue;
 mod query;
@@ -34,6 +35,7 @@ fn route(request: Request) -> Result<Response> {
         "/config" => settings::config(&request),
         "/echo" => streams::echo(&request),
         "/environment" => ambient::environment(),
+        "/fetch" => fetch::fetch(&request),
         "/fail" => Err(wattle::Error::msg("asked to fail")),
         "/file" => ambient::file(),
         "/flood" => hostile::flood(&request),
@@ -44,6 +46,7 @@ fn route(request: Request) -> Result<Response> {
         "/kv" => keyvalue::call(&request),
         "/log" => settings::log(&request),
         "/recurse" => hostile::recurse(&request),
+        "/say" => Ok(Response::text(query::text(&request, "text")?.unwrap_or_default())),
         "/sink" => streams::sink(&request),
         "/sleep" => ambient::sleep(&request),
         "/socket" => ambient::socket(),

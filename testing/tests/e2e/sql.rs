@@ -1,0 +1,78 @@
+//! The same actor on SQLite and on PostgreSQL.
+
+use std::path::Path;
+
+use wattle_testing::{Guest, Lattice, Postgres, Site, http};
+
+const SQL: &str = "wattle:sql/sql";
+
+fn migrations() -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/todo/migrations");
+    format!("migrations={}", folder.canonicalize().expect("it is there").display())
+}
+
+async fn request(todo: &Site, method: &str, path: &str, body: &str) -> (u16, String) {
+    let answer = http(&todo.address, method, path, &[], body.as_bytes()).await.expect("an answer");
+    (answer.status, answer.text())
+}
+
+async fn assert_keeps_a_list(todo: &Site) {
+    assert_eq!(request(todo, "GET", "/", "").await, (200, String::new()));
+    assert_eq!(request(todo, "POST", "/", "write").await, (201, "1\n".to_owned()));
+    assert_eq!(request(todo, "POST", "/", "räd").await, (201, "2\n".to_owned()));
+    assert_eq!(request(todo, "POST", "/", " ").await.0, 422);
+    assert_eq!(request(todo, "PUT", "/1", "").await.0, 204);
+    assert_eq!(request(todo, "PUT", "/9", "").await.0, 404);
+    let list = "1 [x] write\n2 [ ] räd\n".to_owned();
+    assert_eq!(request(todo, "GET", "/", "").await, (200, list));
+    assert_eq!(request(todo, "DELETE", "/1", "").await.0, 204);
+    let many = (0..8).map(|_| async { request(todo, "POST", "/", "at once").await.0 });
+    let added = futures::future::join_all(many).await;
+    assert!(added.iter().all(|status| *status == 201), "{added:?}");
+    assert_eq!(request(todo, "GET", "/", "").await.1.lines().count(), 9);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_actor_runs_on_both_databases() {
+    let postgres = Postgres::start().await;
+    let lattice = Lattice::start().await;
+    lattice.provider("sql-sqlite").await;
+    lattice.provider("sql-postgres").await;
+    let todo = lattice.serve(Guest::Todo, "todo").await;
+
+    lattice.link("todo", "sql-sqlite", SQL, &["--target", &migrations()]).await;
+    assert_keeps_a_list(&todo).await;
+
+    lattice.wattle(&["link", "del", "todo", "sql-sqlite", "wattle:sql"]).await.ok();
+    postgres.run(include_str!("../../../examples/todo/migrations/0001_todo.sql")).await;
+    let url = format!("url={}", postgres.url());
+    lattice.link("todo", "sql-postgres", SQL, &["--target", &url]).await;
+    assert_keeps_a_list(&todo).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_dies_is_an_error_and_serves_again_after_its_return() {
+    let mut postgres = Postgres::start().await;
+    postgres.run(include_str!("../../../examples/todo/migrations/0001_todo.sql")).await;
+    let lattice = Lattice::start().await;
+    lattice.provider("sql-postgres").await;
+    let todo = lattice.serve(Guest::Todo, "todo").await;
+    let url = format!("url={}", postgres.url());
+    lattice.link("todo", "sql-postgres", SQL, &["--target", &url]).await;
+    let mut kept = 0;
+    for round in 0..3 {
+        while request(&todo, "POST", "/", "before").await.0 != 201 {
+            assert!(round > 0, "the database is there");
+        }
+        kept += 1;
+        postgres.kill();
+        assert_eq!(request(&todo, "POST", "/", "meanwhile").await.0, 500);
+        postgres.restart().await;
+        let begun = std::time::Instant::now();
+        while request(&todo, "GET", "/", "").await.0 != 200 {
+            assert!(begun.elapsed() < std::time::Duration::from_secs(15), "it serves again");
+        }
+        println!("serves again {:?} after its return", begun.elapsed());
+    }
+    assert_eq!(request(&todo, "GET", "/", "").await.1.lines().count(), kept);
+}
