@@ -26,6 +26,12 @@ pub(crate) fn workspace(repository: &Repository) -> Result<()> {
     run(repository.cargo().args(["build", "--workspace"]))
 }
 
+/// The same with all tests, which have dependencies of their own: built without them first, the heavy crates would be built twice.
+pub(crate) fn workspace_and_tests(repository: &Repository) -> Result<()> {
+    step("building the workspace and its tests (the first time takes some minutes)");
+    run(repository.cargo().args(["build", "--workspace", "--all-targets"]))
+}
+
 /// The examples as components, and signed by a throw-away account, which shows that `wattle build` works.
 pub(crate) fn examples(repository: &Repository) -> Result<()> {
     guests(repository, &EXAMPLES)

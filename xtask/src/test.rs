@@ -25,7 +25,7 @@ pub(crate) fn run(repository: &Repository, arguments: &[String]) -> Result<ExitC
     let started = Instant::now();
     tools::nats_server(repository)?;
     tools::debian(repository, &PROGRAMS)?;
-    build::workspace(repository)?;
+    build::workspace_and_tests(repository)?;
     build::all_guests(repository)?;
     step("running the tests");
     let (tally, passed) = run_tests(repository, arguments)?;
