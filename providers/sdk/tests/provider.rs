@@ -96,8 +96,10 @@ async fn links_are_put_and_deleted_and_refused_with_a_reason() {
     let mut strict = grant(2, []);
     strict.constraints.insert("moon-phase".into(), vec!["full".into()]);
     child.say(&ToProvider::PutLink(strict));
-    let outcome = Err("unknown constraint moon-phase".into());
-    assert_eq!(child.hear().await, ToHost::LinkPut { link: 2, outcome });
+    let ToHost::LinkPut { link: 2, outcome: Err(reason) } = child.hear().await else {
+        panic!("a link with a constraint that nobody knows holds")
+    };
+    assert!(reason.contains("moon-phase"), "{reason}");
 
     child.say(&ToProvider::DeleteLink { link: 1 });
     assert_eq!(child.hear().await, ToHost::LinkDeleted { link: 1 });
