@@ -11,6 +11,7 @@ pub mod code;
 pub mod control;
 pub mod deployment;
 pub mod identity;
+pub mod provider_lease;
 pub mod record;
 pub mod revocations;
 pub mod session;

@@ -65,6 +65,7 @@ pub fn may_issue(
             TokenKind::Answer
             | TokenKind::Beat
             | TokenKind::Placement
+            | TokenKind::ProviderLease
             | TokenKind::Hello
             | TokenKind::Welcome,
             KeyKind::Host,
@@ -73,6 +74,7 @@ pub fn may_issue(
             TokenKind::Answer
             | TokenKind::Beat
             | TokenKind::Placement
+            | TokenKind::ProviderLease
             | TokenKind::Hello
             | TokenKind::Welcome,
             _,
@@ -123,7 +125,9 @@ pub(crate) fn subject_fits(kind: TokenKind, subject: &str) -> Result<(), &'stati
         | TokenKind::Rollout => {
             subject.parse::<RecordKey>().map(drop).map_err(|_| "it is a record's key")
         }
-        TokenKind::Beat | TokenKind::Lease => key(KeyKind::Host, "it is the host's own key"),
+        TokenKind::Beat | TokenKind::Lease | TokenKind::ProviderLease => {
+            key(KeyKind::Host, "it is the host's own key")
+        }
         TokenKind::Command => key(KeyKind::Host, "it is the key of the host that is to act"),
         TokenKind::Hello => key(KeyKind::Host, "it is the key of the host that is spoken to"),
         TokenKind::Request => {

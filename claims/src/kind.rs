@@ -36,6 +36,8 @@ pub enum TokenKind {
     Rollout,
     /// Which wadm acts.
     Lease,
+    /// Which host's provider does what only one does.
+    ProviderLease,
     /// A host's sign of life.
     Beat,
     /// A command to a host.
@@ -68,6 +70,7 @@ impl TokenKind {
             Self::Deployment => "deployment",
             Self::Rollout => "rollout",
             Self::Lease => "lease",
+            Self::ProviderLease => "provider-lease",
             Self::Beat => "beat",
             Self::Command => "command",
             Self::Request => "request",

@@ -26,6 +26,7 @@ pub use body::{
     code::{ActorClaims, ProviderClaims},
     deployment::{GivenUp, Lease, Rollout, content_of},
     identity::{AccountClaims, HostClaims, OperatorClaims, Right, UserClaims},
+    provider_lease::{LeaseScope, ProviderLease},
     record::{
         ConfigRecord, DeploymentRecord, LinkRecord, Placed, Placement, PlacementRecord, Record,
         RecordKey, RecordKeyError, RecordValue, RolloutRecord, Share, ShareRecord,

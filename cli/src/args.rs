@@ -12,7 +12,7 @@ use crate::{
         app::AppCommand, build::BuildArgs, call::CallArgs, claims::ClaimsCommand,
         config::ConfigCommand, doctor::DoctorArgs, down::DownArgs, drain::DrainArgs,
         get::GetCommand, host::HostArgs, inspect::InspectArgs, keys::KeysCommand,
-        link::LinkCommand, logs::LogsArgs, nats::NatsCommand, scale::ScaleCommand,
+        link::LinkCommand, logs::LogsArgs, nats::NatsCommand, new::NewCommand, scale::ScaleCommand,
         start::StartCommand, stop::StopCommand, trace::TraceArgs, up::UpArgs, wadm::WadmArgs,
         why::WhyArgs,
     },
@@ -114,6 +114,8 @@ pub(crate) struct Global {
 pub(crate) enum Command {
     Up(UpArgs),
     Down(DownArgs),
+    #[command(subcommand)]
+    New(NewCommand),
     Build(BuildArgs),
     #[command(subcommand)]
     Start(StartCommand),

@@ -15,6 +15,7 @@ pub(crate) mod keys;
 pub(crate) mod link;
 pub(crate) mod logs;
 pub(crate) mod nats;
+pub(crate) mod new;
 pub(crate) mod scale;
 pub(crate) mod start;
 pub(crate) mod stop;
@@ -67,6 +68,7 @@ async fn dispatch(context: &Context, command: Command) -> anyhow::Result<Exit> {
         Command::Up(args) => Box::pin(up::run(context, args)).await,
         Command::Down(args) => down::run(context, args).await,
         Command::Drain(args) => drain::run(context, args).await,
+        Command::New(command) => new::run(context, command),
         Command::Build(args) => build::run(context, &args),
         Command::Start(command) => Box::pin(start::run(context, command)).await,
         Command::Stop(command) => stop::run(context, command).await,

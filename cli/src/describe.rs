@@ -6,9 +6,9 @@ use serde::Serialize;
 use serde_json::Value;
 use wattle_claims::{
     AccountClaims, ActorClaims, Body, ConfigRecord, DeploymentRecord, Hello, HostClaims, Lease,
-    LinkRecord, OperatorClaims, PlacementRecord, ProviderClaims, Revocations, RolloutRecord,
-    ShareRecord, Signed, Timestamp, TokenKind, Trust, UserClaims, Welcome, module, peek_kind,
-    provider,
+    LinkRecord, OperatorClaims, PlacementRecord, ProviderClaims, ProviderLease, Revocations,
+    RolloutRecord, ShareRecord, Signed, Timestamp, TokenKind, Trust, UserClaims, Welcome, module,
+    peek_kind, provider,
 };
 use wattle_core::{
     Digest,
@@ -186,6 +186,7 @@ fn token(text: &str, trust: Option<&Trust>) -> anyhow::Result<(TokenDescription,
         TokenKind::Deployment => token_of::<DeploymentRecord>(text, trust),
         TokenKind::Rollout => token_of::<RolloutRecord>(text, trust),
         TokenKind::Lease => token_of::<Lease>(text, trust),
+        TokenKind::ProviderLease => token_of::<ProviderLease>(text, trust),
         TokenKind::Beat => token_of::<Beat>(text, trust),
         TokenKind::Command => token_of::<Command>(text, trust),
         TokenKind::Request => token_of::<AppRequest>(text, trust),

@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod contract;
 mod describe;
 mod exit;
 mod guest;

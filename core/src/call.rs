@@ -160,7 +160,7 @@ pub enum ErrorKind {
     Cancelled,
     /// The actor failed: it trapped, or returned without an answer.
     Trapped,
-    /// The actor went past its memory, stack, table or fuel limit.
+    /// The actor went past its memory, stack, table, fuel or handle limit.
     LimitExceeded,
     /// The callee answered, and what it said is that it failed (its backend is down, say).
     Failed,

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     artifact::Digest,
     control::ActorLimits,
-    entity::{CodeKey, EntityId, Identity},
+    entity::{CodeKey, EntityId, Identity, Party},
     link::{Link, LinkConfig},
     name::{Name, shortened},
 };
@@ -167,7 +167,7 @@ impl Program {
     pub fn kind(&self) -> Kind {
         match self.identity.key {
             CodeKey::Actor(_) => Kind::Actor,
-            CodeKey::Provider(_) => Kind::Provider,
+            CodeKey::Provider(_) | CodeKey::BuiltIn(_) => Kind::Provider,
         }
     }
 }
@@ -330,6 +330,9 @@ impl Version {
             if !ids.insert(&component.id) {
                 return Err("two of its components have one id");
             }
+            if component.program.identity.key.is_built_in() {
+                return Err("what is built into hosts is no component");
+            }
             if let Some(probe) = &component.probe {
                 probe.check()?;
                 if component.program.kind() == Kind::Provider {
@@ -337,10 +340,13 @@ impl Version {
                 }
             }
         }
-        let is_known = |id: &EntityId| ids.contains(id) || self.uses.contains(id);
+        let is_known = |party: &Party| {
+            let Party { id, identity } = party;
+            ids.contains(id) || self.uses.contains(id) || identity.key.is_built_in()
+        };
         let mut keys = BTreeSet::new();
         for link in &self.links {
-            if !is_known(&link.source.id) || !is_known(&link.target.id) {
+            if !is_known(&link.source) || !is_known(&link.target) {
                 return Err("a link leads from and to what the version has or uses");
             }
             if !ids.contains(&link.source.id) && !ids.contains(&link.target.id) {

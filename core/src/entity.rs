@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    built_in::BuiltIn,
     key::{AccountKey, ActorKey, ProviderKey},
     name::{Name, NameError, shortened},
 };
@@ -68,6 +69,15 @@ pub enum CodeKey {
     Actor(ActorKey),
     /// A provider's artifact.
     Provider(ProviderKey),
+    /// What is built into hosts, and has no key but theirs.
+    BuiltIn(BuiltIn),
+}
+
+impl CodeKey {
+    /// Whether it is part of each host.
+    pub const fn is_built_in(&self) -> bool {
+        matches!(self, Self::BuiltIn(_))
+    }
 }
 
 impl fmt::Display for CodeKey {
@@ -75,6 +85,7 @@ impl fmt::Display for CodeKey {
         match self {
             Self::Actor(key) => key.fmt(f),
             Self::Provider(key) => key.fmt(f),
+            Self::BuiltIn(_) => f.write_str("built into its hosts"),
         }
     }
 }
@@ -101,6 +112,9 @@ pub struct Party {
 
 impl fmt::Display for Party {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let CodeKey::BuiltIn(_) = self.identity.key {
+            return write!(f, "{} (built in)", self.id);
+        }
         let key = self.identity.key.to_string();
         write!(f, "{} ({}…)", self.id, key.get(..8).unwrap_or(&key))
     }

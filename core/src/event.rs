@@ -120,7 +120,53 @@ pub enum Event {
     },
 }
 
+/// The kinds of all events.
+pub const KINDS: [&str; 14] = [
+    "host-started",
+    "host-stopped",
+    "host-lost",
+    "host-back",
+    "actor-started",
+    "actor-stopped",
+    "provider-changed",
+    "link-put",
+    "link-deleted",
+    "call-denied",
+    "refused",
+    "call-failed",
+    "application-changed",
+    "application-ended",
+];
+
 impl Event {
+    /// The actor, provider, application or other host that it is about, if it is about one.
+    pub fn about(&self) -> Option<&str> {
+        match self {
+            Self::ActorStarted { id }
+            | Self::ActorStopped { id, .. }
+            | Self::ProviderChanged { id, .. }
+            | Self::CallFailed { id, .. } => Some(id.as_str()),
+            Self::CallDenied { callee, .. } => Some(callee),
+            Self::HostLost { host } | Self::HostBack { host } => Some(host.as_str()),
+            Self::ApplicationChanged { application, .. }
+            | Self::ApplicationEnded { application } => Some(application.as_str()),
+            Self::HostStarted { .. }
+            | Self::HostStopped { .. }
+            | Self::LinkPut { .. }
+            | Self::LinkDeleted { .. }
+            | Self::Refused { .. } => None,
+        }
+    }
+
+    /// Whether it is about calls to or from this one that failed or were denied.
+    pub fn is_trouble_of(&self, id: &str) -> bool {
+        match self {
+            Self::CallDenied { caller, callee, .. } => caller == id || callee == id,
+            Self::CallFailed { id: failed, .. } => failed.as_str() == id,
+            _ => false,
+        }
+    }
+
     /// The event's kind, which is the last token of its subject.
     pub fn kind(&self) -> Name {
         let kind = match self {
@@ -181,6 +227,29 @@ impl CloudEvent {
             time,
             datacontenttype: "application/json".to_owned(),
             data,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_those_of_events() {
+        let id: EntityId = "cart".parse().expect("an id");
+        let name: Name = "shop".parse().expect("a name");
+        let events = [
+            Event::HostStarted { name: name.clone() },
+            Event::HostStopped { cut_calls: 0 },
+            Event::ActorStarted { id: id.clone() },
+            Event::ActorStopped { id: id.clone(), reason: String::new() },
+            Event::ProviderChanged { id, state: ProviderState::Stopping },
+            Event::Refused { what: String::new(), reason: String::new(), times: 1 },
+            Event::ApplicationEnded { application: name },
+        ];
+        for event in events {
+            assert!(KINDS.contains(&event.kind().as_str()), "{event:?}");
         }
     }
 }

@@ -9,6 +9,22 @@ use crate::name::shortened;
 /// The most bytes of an interface's or an operation's name.
 pub const INTERFACE_LEN_MAX: usize = 200;
 
+/// Packages that an actor uses without a grant: its host answers, and gives away nothing but what is the actor's anyway.
+const AMBIENT_PACKAGES: [&str; 9] = [
+    "wasi:cli",
+    "wasi:clocks",
+    "wasi:config",
+    "wasi:filesystem",
+    "wasi:io",
+    "wasi:logging",
+    "wasi:random",
+    "wasi:sockets",
+    "wasmcloud:bus",
+];
+
+/// The same for interfaces whose package has others that need a grant: they have types, whose functions call nobody.
+const AMBIENT_INTERFACES: [&str; 2] = ["wasi:blobstore/types", "wasi:http/types"];
+
 /// A WIT interface, `namespace:package/interface`, without its version: a grant for `wasi:http/incoming-handler` covers every
 /// patch version of it, because the host decides by version what it links.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -31,6 +47,16 @@ impl Interface {
     /// `namespace:package`.
     pub fn package(&self) -> &str {
         self.0.split_once('/').map_or("", |(package, _)| package)
+    }
+
+    /// Whether an actor needs no grant, and nobody else, to use it.
+    pub fn is_ambient(&self) -> bool {
+        AMBIENT_PACKAGES.contains(&self.package()) || AMBIENT_INTERFACES.contains(&self.as_str())
+    }
+
+    /// Whether an actor that imports it needs a link, as far as the name says: what is called `types` has nothing to call.
+    pub fn needs_link(&self) -> bool {
+        !self.is_ambient() && self.name() != "types"
     }
 
     /// The part after the slash.
@@ -104,6 +130,19 @@ mod tests {
         let interface: Interface = "wasi:http/incoming-handler@0.2.4".parse().expect("well formed");
         assert_eq!(interface.as_str(), "wasi:http/incoming-handler");
         assert_eq!((interface.package(), interface.name()), ("wasi:http", "incoming-handler"));
+    }
+
+    #[test]
+    fn what_calls_somebody_else_is_not_ambient() {
+        let is_ambient = |text: &str| text.parse::<Interface>().expect("well formed").is_ambient();
+        for ambient in ["wasi:io/streams@0.2.0", "wasi:http/types", "wasi:logging/logging"] {
+            assert!(is_ambient(ambient), "{ambient}");
+        }
+        for granted in ["wasi:http/outgoing-handler", "wasi:keyvalue/store", "wasi:io2/streams"] {
+            assert!(!is_ambient(granted), "{granted}");
+        }
+        let needs_link = |text: &str| text.parse::<Interface>().expect("well formed").needs_link();
+        assert!(needs_link("a:b/c") && !needs_link("a:b/types") && !needs_link("wasi:io/poll"));
     }
 
     #[test]

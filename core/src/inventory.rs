@@ -34,6 +34,9 @@ pub struct Inventory {
     pub actors: Vec<ActorStatus>,
     /// Its providers.
     pub providers: Vec<ProviderStatus>,
+    /// What is built into it.
+    #[serde(default)]
+    pub built_in: Vec<BuiltInStatus>,
     /// What it refused since it started, by reason.
     pub refused: BTreeMap<String, u64>,
     /// Sessions with other hosts, those that calls come over too.
@@ -140,6 +143,22 @@ pub struct ProviderStatus {
     pub restarts: u32,
     /// Why it ended the last time, if it did.
     pub last_exit: Option<String>,
+}
+
+/// Something that is built into a host: it runs as long as the host does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BuiltInStatus {
+    /// The id it runs under.
+    pub id: EntityId,
+    /// Who it is: the host's account, and which of what is built in.
+    pub identity: Identity,
+    /// Whether the host's claims hold now; the reason if they do not.
+    pub denied: Option<String>,
+    /// What it may call.
+    pub imports: Vec<Interface>,
+    /// What it answers.
+    pub exports: Vec<Interface>,
 }
 
 /// A provider's life.

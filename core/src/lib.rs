@@ -5,12 +5,14 @@
 pub mod app;
 pub mod artifact;
 pub mod beat;
+pub mod built_in;
 pub mod call;
 pub mod codec;
 pub mod control;
 pub mod deployment;
 pub mod entity;
 pub mod event;
+pub mod handle;
 pub mod interface;
 pub mod inventory;
 pub mod key;
@@ -23,8 +25,10 @@ pub mod subject;
 pub mod trace;
 
 pub use artifact::Digest;
+pub use built_in::BuiltIn;
 pub use call::{Blame, CallError, CallId, ErrorKind};
 pub use entity::{EntityId, Identity};
+pub use handle::Handle;
 pub use interface::{Interface, Operation};
 pub use key::{
     AccountKey, ActorKey, CurveKey, HostKey, KeyError, OperatorKey, ProviderKey, UserKey,

@@ -18,7 +18,7 @@ use wattle_core::{
     CallError, ErrorKind,
     call::RequestHead,
     codec,
-    provider::{CONTROL_LEN_MAX, LinkDetail, LinkGrant, ToHost, ToProvider},
+    provider::{CONTROL_LEN_MAX, LeaseNews, LinkDetail, LinkGrant, ToHost, ToProvider},
 };
 use wattle_wire::{Closed, Connection, Handler, Limits, Reply, Request, lanes};
 
@@ -144,6 +144,7 @@ impl Unruly {
             ToProvider::Start(_) => exit(94),
             ToProvider::PutLink(grant) => self.put_link(grant),
             ToProvider::DeleteLink { link } => self.say(&ToHost::LinkDeleted { link }),
+            ToProvider::Lease { lease, news } => self.lease(lease, &news),
             ToProvider::Drain { .. } if self.does("never-drain") => {}
             ToProvider::Drain { .. } => {
                 eprintln!("draining");
@@ -152,8 +153,23 @@ impl Unruly {
         }
     }
 
+    /// Notes what it read, and something of its own.
+    fn lease(&self, lease: u32, news: &LeaseNews) {
+        match news {
+            LeaseNews::Held { note, .. } => {
+                let note = [note.as_slice(), b" and more"].concat();
+                self.say(&ToHost::WriteNote { lease, write: 1, note });
+            }
+            other => eprintln!("lease {lease}: {other:?}"),
+        }
+    }
+
     fn put_link(&mut self, grant: LinkGrant) {
         self.puts += 1;
+        if let Some(name) = grant.config.get("lease") {
+            let name = name.parse().unwrap_or_else(|_| exit(95));
+            self.say(&ToHost::TakeLease { lease: self.puts, link: grant.link, name });
+        }
         let outcome = match grant.config.get("outcome").map(String::as_str) {
             Some("silent") => return,
             Some("fail-first") if self.puts == 1 => Err("the port is taken\n".to_owned()),

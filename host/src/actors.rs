@@ -10,8 +10,12 @@ mod http;
 mod imports;
 mod instance;
 mod limits;
+mod messaging;
+mod misfit;
+mod needs;
 mod stdio;
 mod streams;
+mod watching;
 
 use std::{
     collections::BTreeMap,
@@ -46,6 +50,7 @@ pub(crate) use self::{
     deadline::passed as deadline_passed,
     gate::{Gate, Pass},
     instance::{CallContext, Instance},
+    needs::Need,
 };
 use crate::{logbook::LogBook, router::Router};
 
@@ -93,6 +98,7 @@ pub(crate) struct Actor {
     pub(crate) exports: Vec<Interface>,
     pub(crate) config: ArcSwap<Settings>,
     pub(crate) compiled_from_cache: bool,
+    pub(crate) needs: Vec<Need>,
     pub(crate) gate: Arc<Gate>,
     deadline: Duration,
     memory_bytes: usize,
@@ -100,8 +106,11 @@ pub(crate) struct Actor {
     background: Handle,
     pre: InstancePre<Instance>,
     http: Option<ProxyPre<Instance>>,
+    messages: Option<messaging::Handler>,
+    watcher: Option<watching::Watcher>,
     bridged: bridge::Exports,
     freight: bridge::Freight,
+    releases: bridge::Releases,
     calls: AtomicU64,
     failures: Mutex<BTreeMap<&'static str, u64>>,
     logbook: Arc<LogBook>,
@@ -150,11 +159,22 @@ impl ActorRuntime {
             .as_ref()
             .unwrap_or(&self.linker)
             .instantiate_pre(&compiled.component)
-            .map_err(|error| ActorError::Link(format!("{error:#}")))?;
+            .map_err(|error| ActorError::Link(misfit::why(&error)))?;
         let answers_http =
             spec.exports.iter().any(|export| export.as_str() == wattle_http::HANDLE.interface);
         let http = answers_http
             .then(|| ProxyPre::new(pre.clone()))
+            .transpose()
+            .map_err(|error| ActorError::Link(format!("{error:#}")))?;
+        let handles_messages =
+            spec.exports.iter().any(|export| export.as_str() == wattle_messaging::HANDLER);
+        let messages = handles_messages
+            .then(|| messaging::Handler::new(pre.clone()))
+            .transpose()
+            .map_err(|error| ActorError::Link(format!("{error:#}")))?;
+        let watches = spec.exports.iter().any(|export| export.as_str() == wattle_keyvalue::WATCHER);
+        let watcher = watches
+            .then(|| watching::Watcher::new(pre.clone()))
             .transpose()
             .map_err(|error| ActorError::Link(format!("{error:#}")))?;
         let bridged = bridge::Exports::new(&compiled.component, &spec.exports)?;
@@ -168,6 +188,7 @@ impl ActorRuntime {
             exports: spec.exports,
             config: ArcSwap::from_pointee(spec.config),
             compiled_from_cache: compiled.from_cache,
+            needs: needs::of(&compiled.component),
             gate: Gate::new(
                 spec.scale,
                 self.instances_of_one_max,
@@ -184,8 +205,11 @@ impl ActorRuntime {
             background: self.background.handle(),
             pre,
             http,
+            messages,
+            watcher,
             bridged,
             freight: bridge::Freight::default(),
+            releases: bridge::Releases::default(),
             calls: AtomicU64::new(0),
             failures: Mutex::default(),
             logbook: self.logbook.clone(),
@@ -224,12 +248,20 @@ impl Actor {
             let entered = std::pin::pin!(self.enter(context.depth));
             deadline::by_deadline(context.deadline, entered).await?
         };
-        match &self.http {
-            Some(pre)
-                if (interface, function)
-                    == (wattle_http::HANDLE.interface, wattle_http::HANDLE.function) =>
-            {
-                http::handle(self, pre, router, request, context, pass).await
+        if let Some(pre) = &self.http
+            && (interface, function)
+                == (wattle_http::HANDLE.interface, wattle_http::HANDLE.function)
+        {
+            return http::handle(self, pre, router, request, context, pass).await;
+        }
+        if let Some(watcher) = &self.watcher
+            && interface == wattle_keyvalue::WATCHER
+        {
+            return watching::tell(self, watcher, router, function, request, context, pass).await;
+        }
+        match &self.messages {
+            Some(handler) if messaging::Handler::answers(interface, function) => {
+                messaging::handle(self, handler, router, request, context, pass).await
             }
             _ => {
                 let export = self.bridged.find(interface, function)?;

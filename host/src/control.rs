@@ -9,10 +9,11 @@ mod providers;
 mod queries;
 mod records;
 mod seen;
+mod unprovided;
 
 use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc, time::Duration};
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tracing::{debug, info};
 use wattle_claims::{
     Audience, Body, Draft, HostClaims, Issuer, KeyPair, Right, SignError, Signed, Timestamp,
@@ -32,8 +33,8 @@ pub(crate) use self::actors::drain;
 use self::seen::SeenCommands;
 use crate::{
     actors::ActorRuntime, artifacts::ArtifactCache, clock::Clock, data_dir::DataDir, lanes::Lanes,
-    lease::Leases, links::Links, logbook::LogBook, registry::Registry, reports::Reports,
-    router::Router,
+    lease::Leases, links::Links, logbook::LogBook, provider_leases::Board, providers::Want,
+    registry::Registry, reports::Reports, router::Router,
 };
 
 /// A command may expire at most so far ahead: its id is remembered until then.
@@ -58,6 +59,8 @@ pub(crate) struct Control {
     pub(crate) lanes: Arc<Lanes>,
     pub(crate) artifacts: ArtifactCache,
     pub(crate) leases: Leases,
+    pub(crate) provider_leases: Board,
+    pub(crate) lease_wants: mpsc::Sender<Want>,
     pub(crate) links: Links,
     pub(crate) lattice: Lattice,
     pub(crate) reports: Arc<Reports>,
@@ -177,7 +180,7 @@ impl Control {
             Command::PutRecord { token } => self.put_record(token).await,
             Command::Reconcile(asked) => self.reconcile(command, asked).await,
             Command::GetInventory => Ok(self.inventory(command.is_by_wadm())),
-            Command::GetLinks => Ok(self.link_statuses()),
+            Command::GetLinks => Ok(Outcome::Links(self.link_statuses())),
             Command::GetConfig { name } => self.get_config(name, command.account()),
             Command::Call(call) => self.user_call(call).await,
             Command::Why(question) => Ok(Outcome::Explanation(self.router.explain(question))),

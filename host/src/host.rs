@@ -22,14 +22,15 @@ use wattle_lattice::{ControlServer, Lattice};
 use crate::{
     actors::ActorRuntime,
     artifacts::ArtifactCache,
+    builtin::BuiltIns,
     clock::Clock,
     config::HostConfig,
     control::{Control, drain},
     lanes::Lanes,
     lease::Leases,
     links::Links,
-    peers, placement,
-    providers::Provider,
+    peers, placement, provider_leases,
+    providers::{Provider, Want},
     records::RecordBook,
     registry::{Registry, RunningFile, Wanted},
     reports::{EVENTS_PENDING_MAX, Reports},
@@ -95,9 +96,10 @@ pub struct Drained {
 impl Host {
     /// Starts a host: when this returns it serves what it last ran, with or without its lattice.
     pub async fn start(config: HostConfig) -> Result<Self, StartError> {
-        let (control, wanted, events) = assemble(config).await?;
-        let tasks = upkeep::start(&control, events);
+        let (control, wanted, events, lease_wants) = assemble(config).await?;
+        let tasks = upkeep::start(&control, events, lease_wants);
         run_again(&control, wanted).await;
+        control.router.built_ins().join(&control);
         let sessions = peers::join(&control).await?;
         control.router.elsewhere().join(sessions);
         let commands = control.lattice.serve_control(control.host.clone(), {
@@ -142,6 +144,7 @@ impl Host {
         let cut = join_all(actors.iter().map(|actor| drain(actor, grace))).await;
         let cut_calls = cut.iter().sum();
         join_all(others.iter().map(|provider| provider.stop(grace))).await;
+        provider_leases::laid_down(&control).await;
         if let Some(sessions) = control.router.elsewhere().leave() {
             sessions.leave(LEAVE_WAIT).await;
         }
@@ -170,7 +173,7 @@ fn providers(control: &Control) -> (Vec<Provider>, Vec<Provider>) {
     })
 }
 
-type Assembled = (Arc<Control>, Vec<Wanted>, mpsc::Receiver<Event>);
+type Assembled = (Arc<Control>, Vec<Wanted>, mpsc::Receiver<Event>, mpsc::Receiver<Want>);
 
 /// Puts the parts together; nothing runs yet.
 async fn assemble(config: HostConfig) -> Result<Assembled, StartError> {
@@ -187,15 +190,18 @@ async fn assemble(config: HostConfig) -> Result<Assembled, StartError> {
         own_claims(&config.token, &config.key.public(), &trust, state.join("clock"))?;
     let key: HostKey = host.subject.parse().expect("a host's claims are about a host's key");
     let (send, events) = mpsc::channel(EVENTS_PENDING_MAX);
+    let (lease_wants, wants) = mpsc::channel(provider_leases::WANTS_MAX);
     let reports = Reports::new(send);
-    let router = Router::new(key.clone(), clock.clone(), reports.clone());
+    let secrets = Secrets::new(config.secrets_dir);
+    let built_ins = BuiltIns::new(secrets.clone(), reports.clone());
+    let router = Router::new(key.clone(), clock.clone(), reports.clone(), built_ins);
     let records = RecordBook::open(state.join("records"), &mut trust, clock.now())
         .map_err(files("records"))?;
     let (registry, wanted) = Registry::open(
         host,
         trust,
         records,
-        Secrets::new(config.secrets_dir),
+        secrets,
         RunningFile::new(state.join("running"), &seed),
         router.clone(),
         clock.clone(),
@@ -215,6 +221,8 @@ async fn assemble(config: HostConfig) -> Result<Assembled, StartError> {
         grace: config.grace,
         started: Instant::now(),
         leases: Leases::default(),
+        provider_leases: Default::default(),
+        lease_wants,
         links: Links::start(registry.clone(), router.clone()),
         seen: Control::seen_commands(state.join("commands"), clock.now())
             .map_err(files("given commands"))?,
@@ -233,7 +241,7 @@ async fn assemble(config: HostConfig) -> Result<Assembled, StartError> {
         stop: watch::Sender::new(None),
         serials: AtomicU64::new(0),
     };
-    Ok((Arc::new(control), wanted, events))
+    Ok((Arc::new(control), wanted, events, wants))
 }
 
 fn own_claims(

@@ -2,6 +2,7 @@
 
 mod actors;
 mod artifacts;
+mod builtin;
 mod clock;
 mod config;
 mod control;
@@ -14,6 +15,7 @@ mod logbook;
 mod lookout;
 mod peers;
 mod placement;
+mod provider_leases;
 mod providers;
 mod records;
 mod registry;

@@ -2,6 +2,7 @@
 
 mod ending;
 mod image;
+mod leases;
 mod life;
 mod links;
 mod log;
@@ -36,6 +37,7 @@ use wattle_wire::{Body, Reply, Request};
 
 pub(crate) use self::{
     image::Image,
+    leases::{Note, Voice, Want},
     spec::{ProviderLimits, ProviderSpec, Timings},
 };
 use self::{
@@ -95,11 +97,13 @@ pub(crate) enum StartFailure {
 }
 
 impl Provider {
-    /// Starts a provider and its supervisor, which restarts it until it is stopped or denied.
+    /// Starts a provider and its supervisor, which restarts it until it is stopped or denied. The leases that it wants are handed to
+    /// whoever keeps them.
     pub(crate) fn start<C: Calls>(
         spec: ProviderSpec,
         lanes: Arc<Lanes>,
         calls: Arc<C>,
+        lease_wants: mpsc::Sender<Want>,
         logbook: Arc<LogBook>,
     ) -> Self {
         static NEXT_LANE: AtomicUsize = AtomicUsize::new(0); // supervisors take turns
@@ -113,6 +117,7 @@ impl Provider {
             spec,
             lanes: lanes.clone(),
             calls,
+            lease_wants,
             book: logbook,
             seat: seat.clone(),
             links: Links::new(outcomes, link_max),

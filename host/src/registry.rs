@@ -112,6 +112,13 @@ impl Registry {
         self.inner.lock().trust.clone()
     }
 
+    /// The account that this host's claims are of, and why they do not hold, if they do not.
+    pub(crate) fn host(&self) -> (AccountKey, Option<String>) {
+        let inner = self.inner.lock();
+        let broken = inner.host.standing(&inner.trust, self.clock.now()).err();
+        (inner.host.account().clone(), broken.map(|error| error.to_string()))
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -133,6 +140,11 @@ impl Registry {
             return Err(Failure::new(FailureKind::Conflict, format!("{id} is being started")));
         }
         Ok(Reservation { registry: self.clone(), id: id.clone() })
+    }
+
+    /// The account that first started something under `id`, whether or not it runs now.
+    pub(crate) fn owner(&self, id: &EntityId) -> Option<AccountKey> {
+        self.inner.lock().runs.owner(id).cloned()
     }
 
     /// The actor under `id`, and what it was started by.
@@ -190,7 +202,7 @@ impl Registry {
     pub(crate) fn remove_actor(&self, id: &EntityId) -> io::Result<Option<Arc<Actor>>> {
         let mut inner = self.inner.lock();
         let removed = inner.actors.remove(id);
-        inner.runs.remove(id);
+        inner.runs.remove_actor(id);
         inner.save()?;
         self.publish(&mut inner);
         Ok(removed.map(|running| running.actor))

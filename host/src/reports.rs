@@ -87,6 +87,11 @@ impl Reports {
         self.tell(Thing::Refused { what: what.to_owned(), reason: reason.clone() }, reason);
     }
 
+    /// Something was left out that is no event of its own: who is told of events would be told of it.
+    pub(crate) fn left_out(&self, what: &str) {
+        self.count(what);
+    }
+
     /// How often things were refused since the host started, by reason.
     pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
         self.refused.lock().clone()

@@ -6,6 +6,7 @@
 pub(crate) mod denial;
 mod edge;
 mod grant;
+mod pinned;
 mod remote;
 mod routes;
 mod spans;
@@ -20,6 +21,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
+use tokio::time::timeout_at;
 use tracing::debug;
 use wattle_core::{
     CallError, EntityId, ErrorKind, HostKey, Operation,
@@ -36,12 +38,14 @@ pub(crate) use self::{
     denial::Denial,
     edge::{Callee, Edge, Standing},
     grant::{Granted, Known, Validity},
+    pinned::{At, HandleCall, Origin},
     remote::Elsewhere,
     routes::{Routes, RoutesBuilder},
     spans::SpanBook,
 };
 use crate::{
     actors::{Actor, CallContext, deadline_passed},
+    builtin::{BuiltIns, Call},
     clock::Clock,
     providers::Calls,
     reports::Reports,
@@ -60,17 +64,24 @@ pub(crate) struct Router {
     routes: ArcSwap<Routes>,
     clock: Arc<Clock>,
     reports: Arc<Reports>,
+    built_ins: BuiltIns,
     elsewhere: Elsewhere,
     spans: Arc<SpanBook>,
 }
 
 impl Router {
     /// The router of this host, which knows nobody yet.
-    pub(crate) fn new(host: HostKey, clock: Arc<Clock>, reports: Arc<Reports>) -> Arc<Self> {
+    pub(crate) fn new(
+        host: HostKey,
+        clock: Arc<Clock>,
+        reports: Arc<Reports>,
+        built_ins: BuiltIns,
+    ) -> Arc<Self> {
         Arc::new(Self {
             routes: ArcSwap::default(),
             clock,
             reports,
+            built_ins,
             elsewhere: Elsewhere::default(),
             spans: SpanBook::new(host),
         })
@@ -112,8 +123,20 @@ impl Router {
         // Boxed, because an actor may call an actor that calls an actor.
         Box::pin(async move {
             let edge = self.edge_from_actor(caller, link_name, interface, function, context)?;
-            self.carry(&edge, interface, function, request, context).await
+            self.carry(&edge, interface, function, request, context).await.map(reply)
         })
+    }
+
+    /// Whether an actor may call a function that its own host answers beside the call, with what the actor got before.
+    pub(crate) fn allows_actor(
+        &self,
+        caller: &Actor,
+        link_name: &str,
+        interface: &str,
+        function: &str,
+        context: &CallContext,
+    ) -> Result<(), CallError> {
+        self.edge_from_actor(caller, link_name, interface, function, context).map(drop)
     }
 
     /// A request that an actor sends to the web, over a link that allows it.
@@ -132,7 +155,7 @@ impl Router {
         let edge = self.edge_from_actor(caller, link_name, interface, function, context)?;
         edge.check_request(head)
             .map_err(|denial| self.refuse(&edge, interface, function, &denial, context))?;
-        self.carry(&edge, interface, function, request, context).await
+        self.carry(&edge, interface, function, request, context).await.map(reply)
     }
 
     /// Locates and authorizes what an actor calls.
@@ -182,7 +205,29 @@ impl Router {
             depth: 0,
         };
         self.authorize(&edge, &head.interface, &head.function, &context)?;
-        self.carry(&edge, &head.interface, &head.function, request, &context).await
+        self.carry(&edge, &head.interface, &head.function, request, &context).await.map(reply)
+    }
+
+    /// A call from what is built into this host, over the link of this number.
+    pub(crate) async fn call_from_built_in(
+        self: &Arc<Self>,
+        link: u32,
+        operation: Operation,
+        request: Request,
+        context: &CallContext,
+    ) -> Result<Reply, CallError> {
+        let Operation { interface, function } = operation;
+        let located = self.routes.load().edge_of_provider(link);
+        let edge = located.filter(|edge| edge.link.source.identity.key.is_built_in());
+        let gone = || CallError::new(ErrorKind::Denied, "the link is gone");
+        let edge = edge.ok_or_else(gone)?;
+        self.authorize(&edge, interface, function, context)?;
+        self.carry(&edge, interface, function, request, context).await.map(|(reply, _)| reply)
+    }
+
+    /// What is part of this host.
+    pub(crate) const fn built_ins(&self) -> &BuiltIns {
+        &self.built_ins
     }
 
     /// A call that a user makes. The right to make it was checked with the command that brought it.
@@ -238,31 +283,40 @@ impl Router {
         CallError::new(ErrorKind::Denied, denial.to_string())
     }
 
-    /// Here if the callee is here, else on another host; there too when this host is too busy.
-    async fn carry(
+    /// Here if the callee is here, else on another host; there too when this host is too busy. Says on which other it was.
+    async fn carry<'e>(
         self: &Arc<Self>,
-        edge: &Edge,
+        edge: &'e Edge,
         interface: &str,
         function: &str,
         request: Request,
         context: &CallContext,
-    ) -> Result<Reply, CallError> {
-        let is_elsewhere = self.elsewhere.is_preferred() && !edge.elsewhere.is_empty();
-        // Boxed: calls on one host need no room for what they would do on another.
-        if !edge.is_local() || is_elsewhere {
-            return Box::pin(self.carry_elsewhere(edge, interface, function, request, context))
-                .await;
+    ) -> Result<(Reply, Option<&'e HostKey>), CallError> {
+        if matches!(edge.callee, Callee::BuiltIn(_)) {
+            // Others are asked only what is about them.
+            let answer = self.carry_here(edge, interface, function, request, context).await;
+            return answer.map(|reply| (reply, None));
         }
-        if edge.elsewhere.is_empty() {
-            return self.carry_here(edge, interface, function, request, context).await;
+        let hosts = &edge.elsewhere;
+        let is_elsewhere = self.elsewhere.is_preferred() && !hosts.is_empty();
+        // Boxed: calls on one host need no room for what they would do on another.
+        let elsewhere = |request| {
+            Box::pin(self.carry_elsewhere(edge, hosts, interface, function, request, context))
+        };
+        if !edge.is_local() || is_elsewhere {
+            return elsewhere(request).await.map(|(reply, host)| (reply, Some(host)));
+        }
+        if hosts.is_empty() {
+            let answer = self.carry_here(edge, interface, function, request, context).await;
+            return answer.map(|reply| (reply, None));
         }
         let again = request.again();
         let answer = self.carry_here(edge, interface, function, request, context).await;
         match (answer, again) {
             (Err(error), Some(again)) if error.kind.is_for_another_host() => {
-                Box::pin(self.carry_elsewhere(edge, interface, function, again, context)).await
+                elsewhere(again).await.map(|(reply, host)| (reply, Some(host)))
             }
-            (answer, _) => answer,
+            (answer, _) => answer.map(|reply| (reply, None)),
         }
     }
 
@@ -300,12 +354,24 @@ impl Router {
                 let head = head(edge.number, interface, function, context)?;
                 provider.call(head, request.params, request.body).await
             }
+            Callee::BuiltIn(called) => {
+                let params = request.params;
+                let call = Call { router: self, edge, interface, function, params, context };
+                let answer = self.built_ins.call(*called, call);
+                let answered = timeout_at(context.deadline.into(), Box::pin(answer)).await;
+                answered.unwrap_or_else(|_| Err(deadline_passed()))
+            }
             Callee::Absent => {
                 let text = format!("{} does not run on this host", edge.link.target.id);
                 Err(CallError::new(ErrorKind::Unavailable, text))
             }
         }
     }
+}
+
+/// A carried call's reply, for those to whom it is the same where it came from.
+fn reply((reply, _): (Reply, Option<&HostKey>)) -> Reply {
+    reply
 }
 
 fn step<'a>(

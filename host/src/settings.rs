@@ -1,6 +1,11 @@
 //! Settings of actors, providers and links: config records and values in order, secrets read where they are used.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Read as _},
+    path::PathBuf,
+};
 
 use wattle_claims::RecordKey;
 use wattle_core::{
@@ -26,6 +31,17 @@ pub(crate) enum SettingsError {
     SecretsDir(Name),
 }
 
+/// Why a secret cannot be read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum SecretError {
+    /// The host was given no folder.
+    NoFolder,
+    /// There is none of this name.
+    Missing,
+    /// It is there, and is no file, or too long, or the host may not read it.
+    Unreadable(String),
+}
+
 /// Reads `{secret: NAME}` from one file per secret, and nowhere else.
 #[derive(Clone, Debug)]
 pub(crate) struct Secrets(Option<PathBuf>);
@@ -36,14 +52,36 @@ impl Secrets {
     }
 
     fn read(&self, name: &Name) -> Result<String, SettingsError> {
-        let folder = self.0.as_ref().ok_or_else(|| SettingsError::SecretsDir(name.clone()))?;
-        let missing = || SettingsError::Secret(name.clone());
+        let bytes = self.bytes(name).map_err(|error| match error {
+            SecretError::NoFolder => SettingsError::SecretsDir(name.clone()),
+            SecretError::Missing | SecretError::Unreadable(_) => {
+                SettingsError::Secret(name.clone())
+            }
+        })?;
+        let text = String::from_utf8(bytes).map_err(|_| SettingsError::Secret(name.clone()))?;
+        Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
+    }
+
+    /// What a secret's file says now. Waits for the disk.
+    pub(crate) fn bytes(&self, name: &Name) -> Result<Vec<u8>, SecretError> {
+        let folder = self.0.as_ref().ok_or(SecretError::NoFolder)?;
         // A name has no slash and no dot, so it stays in the folder.
         let path = folder.join(name.as_str());
-        let fits =
-            fs::metadata(&path).is_ok_and(|file| file.is_file() && file.len() <= SECRET_LEN_MAX);
-        let text = fits.then(|| fs::read_to_string(path).ok()).flatten().ok_or_else(missing)?;
-        Ok(text.strip_suffix('\n').unwrap_or(&text).to_owned())
+        let unreadable = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => SecretError::Missing,
+            _ => SecretError::Unreadable(format!("the secret {name}: {error}")),
+        };
+        if !fs::metadata(&path).map_err(unreadable)?.is_file() {
+            return Err(SecretError::Unreadable(format!("the secret {name} is no file")));
+        }
+        let mut bytes = Vec::new();
+        let file = fs::File::open(path).map_err(unreadable)?;
+        file.take(SECRET_LEN_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        if bytes.len() as u64 > SECRET_LEN_MAX {
+            let what = format!("the secret {name} has more than {SECRET_LEN_MAX} bytes");
+            return Err(SecretError::Unreadable(what));
+        }
+        Ok(bytes)
     }
 
     fn value(&self, value: &ConfigValue) -> Result<String, SettingsError> {

@@ -6,14 +6,17 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use futures::StreamExt;
 use tokio::{sync::mpsc, task::JoinSet, time::interval};
 use tracing::{debug, info, warn};
-use wattle_claims::Lease;
+use wattle_claims::{Lease, ProviderLease};
 use wattle_core::{
     beat::{BEAT_INTERVAL_MS, Beat},
     event::{CloudEvent, Event},
 };
 use wattle_lattice::{RecordChange, Records, RecordsError};
 
-use crate::{control::Control, lookout, placement};
+use crate::{
+    builtin::lattice_control::watchers::Watchers, control::Control, lookout, placement,
+    provider_leases, providers::Want,
+};
 
 /// Between two looks at the clock: a grant that expires is refused within this time.
 const CLOCK_INTERVAL: Duration = Duration::from_millis(250);
@@ -26,7 +29,11 @@ const LOOKS_PER_KEEP: u32 = 40;
 const STORE_RETRY: Duration = Duration::from_secs(2);
 
 /// Starts everything that a host does by itself; it ends when the set is dropped.
-pub(crate) fn start(control: &Arc<Control>, events: mpsc::Receiver<Event>) -> JoinSet<()> {
+pub(crate) fn start(
+    control: &Arc<Control>,
+    events: mpsc::Receiver<Event>,
+    lease_wants: mpsc::Receiver<Want>,
+) -> JoinSet<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(look_at_the_clock(control.clone()));
     tasks.spawn(tell(control.clone(), events));
@@ -34,6 +41,7 @@ pub(crate) fn start(control: &Arc<Control>, events: mpsc::Receiver<Event>) -> Jo
     tasks.spawn(keep_the_store_in_step(control.clone()));
     tasks.spawn(placement::keep_telling(control.clone()));
     tasks.spawn(lookout::keep_watch(control.clone()));
+    tasks.spawn(provider_leases::keep_all(control.clone(), lease_wants));
     tasks
 }
 
@@ -60,16 +68,17 @@ async fn look_at_the_clock(control: Arc<Control>) {
     }
 }
 
-/// Publishes events; without NATS they are counted as dropped by the lattice.
+/// Publishes events, and tells actors that watch; without NATS they are counted as dropped by the lattice.
 async fn tell(control: Arc<Control>, mut events: mpsc::Receiver<Event>) {
     let run = format!("{:016x}", rand::random::<u64>());
-    let mut number = 0;
+    let (mut number, mut watchers) = (0, Watchers::default());
     while let Some(event) = events.recv().await {
         number += 1;
         let time = control.registry.now().to_string();
         let event =
             CloudEvent::new(&control.lattice_name, &control.host, &run, number, time, event);
         control.lattice.publish_event(&event);
+        watchers.tell(&control, &event);
     }
 }
 
@@ -129,16 +138,26 @@ async fn follow(control: &Arc<Control>) -> Result<(), RecordsError> {
             RecordChange::Listing { .. } => {
                 listed.clear();
                 control.leases.forget();
+                control.provider_leases.listing();
             }
             RecordChange::Put { key, token, revision } if Lease::is_key(&key) => {
                 control.read_lease(&key, &token, revision);
+            }
+            RecordChange::Put { key, token, revision } if ProviderLease::is_key(&key) => {
+                control.provider_leases.saw(&key, &token, revision);
             }
             RecordChange::Put { key, token, revision } => {
                 read(control, &records, &key, &token, revision).await?;
                 listed.insert(key);
             }
+            RecordChange::Gone { key } if ProviderLease::is_key(&key) => {
+                control.provider_leases.gone(&key);
+            }
             RecordChange::Gone { key } => put_back(control, &records, &key, 0).await?,
-            RecordChange::Listed => put_back_all_but(control, &records, &listed).await?,
+            RecordChange::Listed => {
+                control.provider_leases.listed();
+                put_back_all_but(control, &records, &listed).await?;
+            }
         }
     }
     Ok(())

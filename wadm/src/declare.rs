@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wattle_core::{
-    Digest, EntityId, Identity, Link, Name,
+    AccountKey, Digest, EntityId, Identity, Link, Name,
     deployment::{Component, HEALTHY_WITHIN_S, Program, Version, VersionName},
     entity::Party,
     link::LinkConfig,
@@ -27,6 +27,8 @@ pub struct Known {
     pub images: BTreeMap<Name, Resolved>,
     /// By component, what another application shares.
     pub shared: BTreeMap<Name, Party>,
+    /// The account of the hosts, whose what is built into them is.
+    pub hosts: Option<AccountKey>,
 }
 
 /// A component of which nothing is known.
@@ -59,6 +61,10 @@ pub fn version(manifest: &Manifest, name: VersionName, known: &Known) -> Result<
                 parties.insert(&component.name, party);
                 let (scaler, probe) = (component.scaler.clone(), component.probe.clone());
                 components.push(Component { id, program, scaler, probe });
+            }
+            Source::BuiltIn(built_in) => {
+                let account = known.hosts.clone().ok_or_else(unknown)?;
+                parties.insert(&component.name, built_in.party(account));
             }
             Source::Shared { .. } => {
                 let party = known.shared.get(&component.name).ok_or_else(unknown)?;

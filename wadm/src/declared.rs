@@ -168,7 +168,7 @@ pub(crate) fn asked(phase: Phase, version: &Version) -> Application {
         let asked = Link {
             source: link.source.id.clone(),
             target: link.target.id.clone(),
-            is_traffic: matches!(link.source.identity.key, CodeKey::Provider(_)),
+            is_traffic: !matches!(link.source.identity.key, CodeKey::Actor(_)),
             content: content_of(link),
         };
         (link.key(), asked)

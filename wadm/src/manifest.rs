@@ -16,7 +16,7 @@ mod traits;
 use std::collections::BTreeMap;
 
 use wattle_core::{
-    Interface, LinkName, Locality, Name,
+    BuiltIn, Interface, LinkName, Locality, Name,
     control::ActorLimits,
     link::{ConfigValue, Constraints},
     quantity,
@@ -89,6 +89,8 @@ pub struct Component {
 pub enum Source {
     /// An artifact.
     Image(Image),
+    /// A part of every host.
+    BuiltIn(BuiltIn),
     /// What another application shares.
     Shared {
         /// That application.

@@ -110,7 +110,7 @@ pub fn preview(
 
 /// Somebody for everything: who it will be is known when it is fetched.
 fn known(manifest: &Manifest, account: &AccountKey) -> Known {
-    let mut known = Known::default();
+    let mut known = Known { hosts: Some(account.clone()), ..Known::default() };
     for component in &manifest.components {
         let name = component.name.clone();
         let identity = nobody(account, component.kind);
@@ -119,6 +119,7 @@ fn known(manifest: &Manifest, account: &AccountKey) -> Known {
                 let artifact = Digest::from_bytes([0; 32]);
                 known.images.insert(name, Resolved { artifact, identity });
             }
+            Source::BuiltIn(_) => {}
             Source::Shared { application, component } => {
                 let id = declare::id(application, component);
                 known.shared.insert(name, Party { id, identity });
@@ -180,7 +181,7 @@ fn image(manifest: &Manifest, id: &EntityId) -> String {
         Some(Source::Image(Image::File(path))) => format!("file:{path}"),
         Some(Source::Image(Image::Shipped(shipped, _))) => shipped.name.to_owned(),
         Some(Source::Image(Image::Registry(reference))) => reference.clone(),
-        Some(Source::Shared { .. }) | None => String::new(),
+        Some(Source::BuiltIn(_) | Source::Shared { .. }) | None => String::new(),
     }
 }
 

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wattle_claims::{
     AccountClaims, ActorClaims, Body, ConfigRecord, DeploymentRecord, HostClaims, Issuer, KeyKind,
-    KeyPair, Lease, LinkRecord, OperatorClaims, Placement, PlacementRecord, ProviderClaims, Record,
-    RecordKey, Revocations, Right, RolloutRecord, Share, ShareRecord, TokenError, TokenKind,
-    UserClaims, module::digest,
+    KeyPair, Lease, LeaseScope, LinkRecord, OperatorClaims, Placement, PlacementRecord,
+    ProviderClaims, ProviderLease, Record, RecordKey, Revocations, Right, RolloutRecord, Share,
+    ShareRecord, TokenError, TokenKind, UserClaims, module::digest,
 };
 use wattle_core::{
     app::AppRequest,
@@ -101,6 +101,46 @@ fn records_are_signed_by_the_account_or_a_user_with_the_right() {
     let placement: PlacementRecord =
         Record { generation: 1, key: key.clone(), value: Some(placement) };
     assert_eq!(takers(&a, &key.to_string(), placement), [KeyKind::Host]);
+    assert_eq!(takers(&a, &a.host.public(), provider_lease(&a)), [KeyKind::Host]);
+}
+
+fn provider_lease(a: &Authority) -> ProviderLease {
+    let link = wattle_core::link::LinkKey {
+        source: "timer".into(),
+        target: "shop/report".into(),
+        package: "wattle:schedule".into(),
+        name: "default".parse().unwrap(),
+    };
+    let name = "timers".parse().unwrap();
+    let scope = LeaseScope {
+        account: a.account_key(),
+        provider: "shop/timer".parse().unwrap(),
+        link,
+        name,
+    };
+    let holder = a.host.public_key().unwrap();
+    ProviderLease { scope, holder, count: 1, released: false, note: b"last".to_vec() }
+}
+
+#[test]
+fn a_provider_s_lease_is_taken_by_a_host_for_itself_and_stands_under_its_own_key() {
+    let a = Authority::new();
+    let lease = provider_lease(&a);
+    let sign = |lease: &ProviderLease| {
+        a.draft(a.host.public(), lease.clone()).sign(a.as_host(), NOW).map(drop)
+    };
+    assert!(sign(&lease).is_ok());
+    let other = KeyPair::generate(KeyKind::Host).public_key().unwrap();
+    assert!(sign(&ProviderLease { holder: other, ..lease.clone() }).is_err(), "for another host");
+    assert!(sign(&ProviderLease { note: vec![0; 1_025], ..lease.clone() }).is_err(), "too long");
+    let key = lease.scope.key();
+    assert!(ProviderLease::is_key(&key) && !Lease::is_key(&key), "{key}");
+    let mut longest = lease.scope;
+    longest.provider = format!("{0}/{0}", "p".repeat(63)).parse().unwrap();
+    longest.name = "n".repeat(63).parse().unwrap();
+    longest.link.source = "s".repeat(127);
+    assert!(longest.key().len() <= 512 && longest.key() != key);
+    assert!(!longest.key().contains([':', ' ']), "{}", longest.key());
 }
 
 #[test]

@@ -111,6 +111,9 @@ pub(super) fn as_text(described: &Description) -> String {
             line(&mut text, what, &interfaces.join("\n             "));
         }
     }
+    if let Some(imports) = &content.imports {
+        line(&mut text, "needs", &needs(imports));
+    }
     if let Some(hash) = content.hash {
         line(&mut text, "hash", &hash.to_string());
     }
@@ -127,6 +130,16 @@ pub(super) fn as_text(described: &Description) -> String {
     };
     line(&mut text, "holds", &verdict);
     text
+}
+
+/// What somebody else has to provide.
+fn needs(imports: &[String]) -> String {
+    let is_needed = |name: &&String| name.parse::<Interface>().is_ok_and(|it| it.needs_link());
+    let needed: Vec<&str> = imports.iter().filter(is_needed).map(String::as_str).collect();
+    if needed.is_empty() {
+        return "no links".to_owned();
+    }
+    format!("links for {}", needed.join("\n                       "))
 }
 
 fn token_lines(text: &mut String, token: &TokenDescription, content: &Content) {

@@ -27,12 +27,16 @@ struct Metadata {
     packages: Vec<Package>,
 }
 
+/// A package as its manifest describes it.
 #[derive(Debug, Deserialize)]
-struct Package {
+pub(crate) struct Package {
     id: String,
-    name: String,
-    version: String,
-    manifest_path: PathBuf,
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) manifest_path: PathBuf,
+    /// `[package.metadata]`
+    #[serde(default)]
+    pub(crate) metadata: serde_json::Value,
 }
 
 /// One line of cargo's messages; other kinds lack these fields.
@@ -43,6 +47,8 @@ struct Message {
     package_id: String,
     #[serde(default)]
     filenames: Vec<PathBuf>,
+    #[serde(default)]
+    executable: Option<PathBuf>,
 }
 
 /// Compiles the crate in `folder`, or every member if it is a workspace. What the compiler says goes to stderr.
@@ -71,6 +77,47 @@ pub(crate) fn build(
         return Err(Problem::new(Exit::Failed, what).next(next).into());
     }
     Ok(built)
+}
+
+/// The package whose manifest lies in `folder`, if there is one and not just a workspace's.
+pub(crate) fn package(folder: &Path) -> anyhow::Result<Option<Package>> {
+    let packages = packages(folder)?;
+    let folder = folder.canonicalize().with_context(|| folder.display().to_string())?;
+    let lies_here = |package: &Package| package.manifest_path.parent() == Some(&folder);
+    Ok(packages.into_values().find(lies_here))
+}
+
+/// Compiles a package for this machine, and gives the program that it is.
+pub(crate) fn program(folder: &Path, package: &Package, quiet: bool) -> anyhow::Result<PathBuf> {
+    let mut cargo = cargo(folder);
+    cargo.args(["build", "--release", "--message-format=json-render-diagnostics"]);
+    if quiet {
+        cargo.arg("--quiet");
+    }
+    let ran = cargo.stderr(Stdio::inherit()).output().map_err(no_cargo)?;
+    if !ran.status.success() {
+        let what = format!("{} does not compile", folder.display());
+        return Err(Problem::new(Exit::Failed, what).into());
+    }
+    let mut programs = executables(&String::from_utf8_lossy(&ran.stdout), package);
+    match (programs.pop(), programs.len()) {
+        (Some(program), 0) => Ok(program),
+        (None, _) => {
+            let what = format!("{} compiles to no program", folder.display());
+            Err(Problem::new(Exit::Failed, what).next("a provider has a src/main.rs").into())
+        }
+        (Some(_), more) => {
+            let what = format!("{} compiles to {} programs", folder.display(), more + 1);
+            let next = "a provider is one program: wattle claims sign provider --help";
+            Err(Problem::new(Exit::Failed, what).next(next).into())
+        }
+    }
+}
+
+fn executables(messages: &str, package: &Package) -> Vec<PathBuf> {
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<Message>(line).ok());
+    let own = messages.filter(|message| message.package_id == package.id);
+    own.filter_map(|message| message.executable).collect()
 }
 
 fn packages(folder: &Path) -> anyhow::Result<BTreeMap<String, Package>> {
@@ -132,6 +179,7 @@ mod tests {
             name: "counter".to_owned(),
             version: "1.2.3".to_owned(),
             manifest_path: PathBuf::from("/shop/counter/Cargo.toml"),
+            metadata: serde_json::Value::Null,
         };
         let messages = r#"
 {"reason":"compiler-artifact","package_id":"dependency","filenames":["/t/dep.wasm"]}

@@ -82,8 +82,9 @@ fn everything(inventories: &[Inventory]) -> impl Iterator<Item = (&EntityId, &Id
         let actors = inventory.actors.iter().map(|actor| (&actor.id, &actor.identity));
         let providers = inventory.providers.iter();
         let providers = providers.map(|provider| (&provider.id, &provider.identity));
+        let built_in = inventory.built_in.iter().map(|there| (&there.id, &there.identity));
         let elsewhere = inventory.elsewhere.iter().map(|there| (&there.id, &there.identity));
-        actors.chain(providers).chain(elsewhere)
+        actors.chain(providers).chain(built_in).chain(elsewhere)
     })
 }
 

@@ -38,8 +38,21 @@ pub(crate) const SHIPPED: &[Shipped] = &[
         exports: &[wattle_http::outgoing::SEND.interface],
     },
     Shipped { name: "http-server", imports: &[wattle_http::HANDLE.interface], exports: &[] },
-    Shipped { name: "keyvalue-embedded", imports: &[], exports: wattle_keyvalue::INTERFACES },
-    Shipped { name: "keyvalue-redis", imports: &[], exports: wattle_keyvalue::INTERFACES },
+    Shipped {
+        name: "keyvalue-embedded",
+        imports: &[wattle_keyvalue::WATCHER],
+        exports: wattle_keyvalue::INTERFACES,
+    },
+    Shipped {
+        name: "keyvalue-redis",
+        imports: &[wattle_keyvalue::WATCHER],
+        exports: wattle_keyvalue::INTERFACES,
+    },
+    Shipped {
+        name: "messaging-mqtt",
+        imports: &[wattle_messaging::HANDLER],
+        exports: &[wattle_messaging::CONSUMER],
+    },
     Shipped {
         name: "messaging-nats",
         imports: &[wattle_messaging::HANDLER],
@@ -52,6 +65,7 @@ pub(crate) const SHIPPED: &[Shipped] = &[
     },
     Shipped { name: "sql-postgres", imports: &[], exports: SQL_POSTGRES },
     Shipped { name: "sql-sqlite", imports: &[], exports: wattle_sql::INTERFACES },
+    Shipped { name: "timer", imports: &[wattle_schedule::HANDLER], exports: &[] },
 ];
 
 /// wasmCloud's contract, and the portable one.
@@ -145,7 +159,7 @@ impl Draft {
     }
 
     /// Whether an artifact was signed from this draft already, by this account.
-    fn is_in(&self, tar: &[u8], account: &Signer) -> bool {
+    pub(crate) fn is_in(&self, tar: &[u8], account: &Signer) -> bool {
         let Ok(peeked) = provider::peek(tar) else { return false };
         let Ok(claims) = peeked.token.peek() else { return false };
         let chain = peeked.token.text().split_once('~').map(|(_, chain)| chain);

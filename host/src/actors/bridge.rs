@@ -8,8 +8,11 @@ mod decode;
 mod encode;
 mod exports;
 mod freight;
+mod handles;
 mod imports;
 mod interface;
+mod release;
+mod resources;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -18,5 +21,7 @@ pub(super) use self::{
     decode::VALUES_BYTES_MAX,
     exports::{Exports, answer},
     freight::Freight,
+    handles::Handles,
     imports::{ImportFailed, link},
+    release::Releases,
 };

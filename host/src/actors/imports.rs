@@ -4,9 +4,11 @@
 mod blobstore;
 mod bus;
 mod config;
-mod keyvalue;
+mod control;
+pub(super) mod keyvalue;
 mod logging;
 mod messaging;
+mod secrets;
 mod sql;
 
 use wasmtime::{
@@ -25,7 +27,7 @@ impl HasData for WholeInstance {
 }
 
 /// Packages of which every interface is ambient or has an adapter here. What is of another package goes over the bridge.
-const SERVED: [&str; 14] = [
+const SERVED: [&str; 16] = [
     "wasi:blobstore",
     "wasi:cli",
     "wasi:clocks",
@@ -39,11 +41,13 @@ const SERVED: [&str; 14] = [
     "wasi:sockets",
     "wasmcloud:bus",
     "wasmcloud:messaging",
+    "wasmcloud:secrets",
+    "wattle:control",
     "wattle:sql",
 ];
 
-/// Interfaces of these packages that go over the bridge all the same: it is actors that answer them.
-const BRIDGED: [&str; 1] = ["wasmcloud:messaging/handler"];
+/// Interfaces of these packages whose imports go over the bridge all the same: it is other actors that answer them.
+const BRIDGED: [&str; 2] = ["wasmcloud:messaging/handler", wattle_control::WATCHER];
 
 /// Whether the host itself is at the other end of the interface, or has code of its own for it.
 pub(super) fn serves(interface: &Interface) -> bool {
@@ -60,6 +64,8 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Instance>> {
     blobstore::link(&mut linker)?;
     sql::link(&mut linker)?;
     messaging::link(&mut linker)?;
+    secrets::link(&mut linker)?;
+    control::link(&mut linker)?;
     config::link(&mut linker)?;
     logging::link(&mut linker)?;
     bus::link(&mut linker)?;

@@ -10,7 +10,7 @@ use wasmtime::{Store, Trap, UpdateDeadline, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{FieldMapError, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use wattle_core::{
-    CallError, CallId, ErrorKind, LinkName, Operation, TraceParent, call::Call,
+    CallError, CallId, ErrorKind, Interface, LinkName, Operation, TraceParent, call::Call,
     link::DEFAULT_LINK_NAME,
 };
 
@@ -19,11 +19,11 @@ use wattle_wire::{Reply, Request};
 use super::{
     Actor,
     background::epoch_used_up,
-    bridge::{Freight, ImportFailed, VALUES_BYTES_MAX},
+    bridge::{Freight, Handles, ImportFailed, VALUES_BYTES_MAX},
     limits::{InstanceLimits, Refused},
     stdio::ActorOutput,
 };
-use crate::router::Router;
+use crate::router::{HandleCall, Origin, Router};
 
 /// Guest traps name at most this many frames.
 const TRAP_TEXT_MAX: usize = 1_500;
@@ -67,6 +67,8 @@ pub(crate) struct Instance {
     pub(crate) caller: InstanceCaller,
     pub(crate) limits: InstanceLimits,
     pub(crate) table: ResourceTable,
+    /// What it holds behind its links.
+    pub(super) handles: Handles,
     /// Objects that the guest is writing.
     pub(super) uploads: usize,
     wasi: WasiCtx,
@@ -92,6 +94,7 @@ impl Instance {
         let state = Self {
             limits: InstanceLimits::new(actor.memory_bytes),
             table,
+            handles: Handles::default(),
             uploads: 0,
             http: WasiHttpCtx::new(),
             wasi,
@@ -146,6 +149,29 @@ impl InstanceCaller {
     ) -> Result<Bytes, CallError> {
         let request = Request { head: Bytes::new(), params: params.into(), body: None };
         Ok(self.carry(interface, function, request).await?.result)
+    }
+
+    /// The same for functions with handles: `origin` says where those were made that it gives, and the answer, where those were
+    /// that it gets.
+    pub(super) async fn call_with_handles(
+        &self,
+        interface: &str,
+        function: &str,
+        others: &[Interface],
+        origin: Option<Arc<Origin>>,
+        params: Vec<u8>,
+    ) -> Result<(Bytes, Arc<Origin>), CallError> {
+        let request = Request { head: Bytes::new(), params: params.into(), body: None };
+        let (caller, link_name) = (&self.actor, self.link_name(interface));
+        let call = HandleCall { caller, link_name, interface, function, others, origin };
+        let (reply, origin) = self.router.call_with_handles(call, request, &self.context).await?;
+        Ok((reply.result, origin))
+    }
+
+    /// Whether it may call a function that its host answers beside the call.
+    pub(super) fn may(&self, interface: &str, function: &str) -> Result<(), CallError> {
+        let name = self.link_name(interface);
+        self.router.allows_actor(&self.actor, name, interface, function, &self.context)
     }
 
     /// The same for functions with streams beside them.

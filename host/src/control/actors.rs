@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tracing::info;
 use wattle_claims::{ActorClaims, Verified, module};
 use wattle_core::{
-    EntityId,
+    AccountKey, EntityId,
     control::{Failure, FailureKind, Outcome, Scale, StartActor},
     entity::Party,
     event::Event,
@@ -14,6 +14,7 @@ use wattle_core::{
 use super::Control;
 use crate::{
     actors::{Actor, ActorError, ActorSpec},
+    builtin,
     registry::{RunningActor, identity_of_actor},
 };
 
@@ -31,14 +32,9 @@ impl Control {
         if let Some((actor, running)) = self.registry.actor(&start.id).filter(|_| !again)
             && running == *start
         {
-            return Ok(done(true, format!("{} runs already", actor.id)));
+            return Ok(done(true, self.takes_calls(&actor, "runs already")));
         }
-        let bytes = self.fetch(&start.artifact).await?;
-        let verified = module::verify(&bytes, &self.registry.trust(), self.registry.now())
-            .map_err(|error| {
-                Failure::new(FailureKind::Claims, format!("{}: {error}", start.artifact))
-            })?;
-        let (claims, component) = (verified.claims, verified.content.to_vec());
+        let (claims, component) = self.verified_actor(start).await?;
         let identity = identity_of_actor(&claims);
         let _reserved = self.registry.reserve(&start.id, &identity, start.program.is_some())?;
         let spec = ActorSpec {
@@ -56,6 +52,33 @@ impl Control {
         self.put_actor(Arc::new(actor), claims, start).await
     }
 
+    /// The same, of an artifact of this account's and no other.
+    pub(crate) async fn start_actor_of(
+        &self,
+        account: &AccountKey,
+        start: &StartActor,
+    ) -> Result<Outcome, Failure> {
+        let (claims, _) = self.verified_actor(start).await?;
+        if claims.account() != account {
+            let signer = claims.account();
+            let text = format!("{} is signed by account {signer}, not {account}", start.artifact);
+            return Err(Failure::new(FailureKind::Denied, text));
+        }
+        self.start_actor(start, false).await
+    }
+
+    async fn verified_actor(
+        &self,
+        start: &StartActor,
+    ) -> Result<(Verified<ActorClaims>, Vec<u8>), Failure> {
+        let bytes = self.fetch(&start.artifact).await?;
+        let verified = module::verify(&bytes, &self.registry.trust(), self.registry.now());
+        let verified = verified.map_err(|error| {
+            Failure::new(FailureKind::Claims, format!("{}: {error}", start.artifact))
+        })?;
+        Ok((verified.claims, verified.content.to_vec()))
+    }
+
     async fn put_actor(
         &self,
         actor: Arc<Actor>,
@@ -64,7 +87,7 @@ impl Control {
     ) -> Result<Outcome, Failure> {
         let cached =
             if actor.compiled_from_cache { "from the compiled-code cache" } else { "compiled" };
-        let running = RunningActor { actor, claims, start: start.clone() };
+        let running = RunningActor { actor: actor.clone(), claims, start: start.clone() };
         let before = self.registry.put_actor(running).map_err(|error| super::disk(&error))?;
         self.hold_artifacts();
         self.links.settle().await;
@@ -74,10 +97,11 @@ impl Control {
         }
         info!(actor = %start.id, cached, "actor started");
         self.reports.event(Event::ActorStarted { id: start.id.clone() });
-        Ok(done(false, format!("{} takes calls ({cached})", start.id)))
+        Ok(done(false, self.takes_calls(&actor, &format!("takes calls ({cached})"))))
     }
 
-    pub(super) async fn stop_actor(&self, id: &EntityId) -> Result<Outcome, Failure> {
+    pub(crate) async fn stop_actor(&self, id: &EntityId) -> Result<Outcome, Failure> {
+        builtin::check_free(id)?;
         let removed = self.registry.remove_actor(id).map_err(|error| super::disk(&error))?;
         let Some(actor) = removed else { return Ok(done(true, format!("no actor runs as {id}"))) };
         let cut = drain(&actor, self.grace).await;
@@ -90,7 +114,8 @@ impl Control {
         Ok(done(false, format!("{id} is stopped{cut}")))
     }
 
-    pub(super) fn scale_actor(&self, id: &EntityId, scale: Scale) -> Result<Outcome, Failure> {
+    pub(crate) fn scale_actor(&self, id: &EntityId, scale: Scale) -> Result<Outcome, Failure> {
+        builtin::check_free(id)?;
         let Some((actor, start)) = self.registry.actor(id) else {
             let failure =
                 Failure::new(FailureKind::NotFound, format!("no actor runs here as {id}"));

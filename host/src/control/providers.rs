@@ -15,6 +15,7 @@ use wattle_core::{
 
 use super::{Control, actors::done, disk};
 use crate::{
+    builtin,
     providers::{Image, Provider, ProviderLimits, ProviderSpec, StartFailure, Timings},
     registry::{RunningProvider, identity_of_provider},
 };
@@ -63,6 +64,7 @@ impl Control {
         config.entry(DATA_DIR.to_owned()).or_insert_with(|| own.display().to_string());
         Ok(ProviderSpec {
             id: start.id.clone(),
+            account: claims.account().clone(),
             lattice: self.lattice_name.clone(),
             config,
             image: Arc::new(image),
@@ -82,8 +84,13 @@ impl Control {
         if let Some((old, _)) = self.registry.provider(&start.id) {
             old.stop(self.grace).await;
         }
-        let provider =
-            Provider::start(spec, self.lanes.clone(), self.router.clone(), self.logbook.clone());
+        let provider = Provider::start(
+            spec,
+            self.lanes.clone(),
+            self.router.clone(),
+            self.lease_wants.clone(),
+            self.logbook.clone(),
+        );
         let ready = self.ready(&provider, &start.id).await;
         // One that does not get ready stays, under supervision: a crash loop is a state that the inventory shows, with stderr.
         let serial = self.serials.fetch_add(1, Ordering::Relaxed);
@@ -123,7 +130,8 @@ impl Control {
         });
     }
 
-    pub(super) async fn stop_provider(&self, id: &EntityId) -> Result<Outcome, Failure> {
+    pub(crate) async fn stop_provider(&self, id: &EntityId) -> Result<Outcome, Failure> {
+        builtin::check_free(id)?;
         let Some((provider, _)) = self.registry.provider(id) else {
             return Ok(done(true, format!("no provider runs as {id}")));
         };

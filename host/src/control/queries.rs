@@ -2,9 +2,10 @@
 
 use wattle_claims::RecordKey;
 use wattle_core::{
-    codec,
+    BuiltIn, codec,
     control::Outcome,
-    inventory::{ActorStatus, Inventory, LinkStatus, ProviderStatus},
+    entity::Party,
+    inventory::{ActorStatus, BuiltInStatus, Inventory, LinkStatus, ProviderStatus},
 };
 
 use super::Control;
@@ -22,15 +23,6 @@ impl Control {
     pub(super) fn inventory(&self, is_for_wadm: bool) -> Outcome {
         // First: what changes meanwhile is said by the next beat's number.
         let running = self.running_number();
-        let (trust, now) = (self.registry.trust(), self.registry.now());
-        let (actors, providers) = self.registry.look(|view: &View<'_>| {
-            let actors = view.actors.values().map(|running| {
-                let denied =
-                    running.claims.standing(&trust, now).err().map(|error| error.to_string());
-                actor_status(running, denied)
-            });
-            (actors.collect(), view.providers.values().map(provider_status).collect())
-        });
         Outcome::Inventory(Box::new(Inventory {
             host: self.host.clone(),
             name: self.name.clone(),
@@ -38,8 +30,9 @@ impl Control {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_s: self.started.elapsed().as_secs(),
             labels: self.labels.clone(),
-            actors,
-            providers,
+            actors: self.actor_statuses(),
+            providers: self.provider_statuses(),
+            built_in: self.built_in(),
             refused: self.reports.counts(),
             sessions: self.router.elsewhere().sessions().map_or(0, |sessions| sessions.count()),
             elsewhere: match is_for_wadm {
@@ -51,6 +44,33 @@ impl Control {
             cached: self.artifacts.digests(CACHED_MAX),
             running,
         }))
+    }
+
+    /// The actors that run here.
+    pub(crate) fn actor_statuses(&self) -> Vec<ActorStatus> {
+        let (trust, now) = (self.registry.trust(), self.registry.now());
+        self.registry.look(|view: &View<'_>| {
+            let statuses = view.actors.values().map(|running| {
+                let denied = running.claims.standing(&trust, now).err();
+                actor_status(running, denied.map(|error| error.to_string()))
+            });
+            statuses.collect()
+        })
+    }
+
+    /// The providers that run here.
+    pub(crate) fn provider_statuses(&self) -> Vec<ProviderStatus> {
+        self.registry.look(|view| view.providers.values().map(provider_status).collect())
+    }
+
+    fn built_in(&self) -> Vec<BuiltInStatus> {
+        let (account, denied) = self.registry.host();
+        let status = |built_in: BuiltIn| {
+            let Party { id, identity } = built_in.party(account.clone());
+            let (imports, exports) = (built_in.imports(), built_in.exports());
+            BuiltInStatus { id, identity, denied: denied.clone(), imports, exports }
+        };
+        BuiltIn::ALL.into_iter().map(status).collect()
     }
 
     /// A number that changes with what runs and how it does. Not by counting: a host that restarts says the same again.
@@ -78,7 +98,8 @@ impl Control {
         u64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("a hash is longer"))
     }
 
-    pub(super) fn link_statuses(&self) -> Outcome {
+    /// The links that are known here, and whether each holds.
+    pub(crate) fn link_statuses(&self) -> Vec<LinkStatus> {
         let links: Vec<(RecordKey, u64, wattle_core::Link)> = self.registry.look(|view| {
             registry::links(view)
                 .map(|(key, generation, link)| (key, generation, link.clone()))
@@ -88,7 +109,7 @@ impl Control {
             let state = self.link_state(&key, &link);
             LinkStatus { link, generation, state }
         });
-        Outcome::Links(statuses.collect())
+        statuses.collect()
     }
 
     pub(super) fn link_status(&self, key: &RecordKey) -> Option<LinkStatus> {

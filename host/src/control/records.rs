@@ -16,9 +16,10 @@ use wattle_core::{
 
 use super::{Control, actors::done};
 use crate::{
+    builtin,
     records::{Admitted, RecordError},
     registry,
-    router::Standing,
+    router::{Denial, Standing},
     settings,
 };
 
@@ -165,11 +166,15 @@ impl Control {
                 End::There(at) => url = url.or(at),
             }
         }
-        let hosts = edge.elsewhere.clone();
+        let is_everywhere = link.target.identity.key.is_built_in();
+        let hosts = if is_everywhere { Vec::new() } else { edge.elsewhere.clone() };
         LinkState::Active { url, local: edge.is_local(), hosts }
     }
 
     fn end_state(&self, end: &Party, number: u32) -> End {
+        if end.identity.key.is_built_in() {
+            return End::There(None);
+        }
         if let Some((provider, _)) = self.registry.provider(&end.id) {
             return match self.links.outcome(&end.id, &provider, number) {
                 None => End::Missing,
@@ -198,7 +203,10 @@ fn check_shape(link: &Link) -> Result<(), Failure> {
     if link.source.id == link.target.id {
         return invalid("a link from something to itself");
     }
-    Ok(())
+    builtin::check(link).map_err(|Denial { reason, next }| {
+        let failure = Failure::new(FailureKind::Denied, reason);
+        next.into_iter().fold(failure, Failure::with_next)
+    })
 }
 
 /// An actor's call names interface and link name alone, so two links must not answer to both.

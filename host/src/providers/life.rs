@@ -5,6 +5,7 @@ use std::{future::Future, io, pin::Pin, sync::Arc, time::Duration};
 use bytes::Bytes;
 use tokio::{
     net::UnixStream,
+    sync::mpsc,
     task::JoinSet,
     time::{Instant, timeout},
 };
@@ -15,8 +16,9 @@ use wattle_core::{
 use wattle_wire::{Closed, Connection, Handler, Limits, Reply, Request};
 
 use super::{
-    Calls, ProviderSpec,
+    Calls, ProviderSpec, Want,
     ending::Ending,
+    leases::Leases,
     log::LogReader,
     mailbox::Mailbox,
     process::{self, Exit, Process, SpawnError},
@@ -48,6 +50,7 @@ pub(super) struct Life {
     drivers: JoinSet<(usize, Closed)>,
     mailbox: Arc<Mailbox>,
     log: LogReader,
+    pub(super) leases: Leases,
     frozen: Pin<Box<dyn Future<Output = Duration> + Send>>,
     strange: u32,
     pub(super) phase: Phase,
@@ -91,6 +94,7 @@ impl Life {
         id: &Arc<EntityId>,
         lanes: &Lanes,
         calls: &Arc<C>,
+        lease_wants: &mpsc::Sender<Want>,
         book: &Arc<LogBook>,
     ) -> Result<Self, SpawnError> {
         let spawned = process::spawn(spec, lanes.count())?;
@@ -100,12 +104,14 @@ impl Life {
         let door = Door { calls: calls.clone(), id: id.clone(), mailbox: mailbox.clone() };
         let (serving, drivers) =
             connect(spawned.sockets, lanes, &Arc::new(door)).map_err(SpawnError::Prepare)?;
+        let leases = Leases::new(serving.connections()[0].clone(), lease_wants.clone());
         let life = Self {
             process: spawned.process,
             serving: Arc::new(serving),
             drivers,
             mailbox,
             log,
+            leases,
             frozen: Box::pin(std::future::pending()),
             strange: 0,
             phase: Phase::Starting { until: Instant::now() + spec.timings.ready_max },
@@ -172,7 +178,7 @@ impl Life {
 
     /// Ends the process, unless that was its own doing, and everything that belongs to it.
     pub(super) async fn end(self, ending: &Ending) -> Remains {
-        let Self { process, serving, mut drivers, mailbox, log, .. } = self;
+        let Self { process, serving, mut drivers, mailbox, log, leases, .. } = self;
         let patience = match ending {
             Ending::LaneEnded { why: Closed::There, .. } | Ending::Failed { .. } => EXIT_PATIENCE,
             Ending::Stopped => {
@@ -182,6 +188,7 @@ impl Life {
             _ => Duration::ZERO,
         };
         let exit = Some(process.end(patience).await);
+        drop(leases); // another host may have them: nothing is done under them here any more
         let all_read = async { while drivers.join_next().await.is_some() {} };
         let _held_open = timeout(LAST_WORDS_MAX, all_read).await;
         drivers.shutdown().await;

@@ -8,8 +8,9 @@ use std::{
 
 use tokio::sync::{oneshot, watch};
 use wattle_core::{
-    codec,
-    provider::{CONTROL_LEN_MAX, LinkDetail, LinkGrant, ToProvider},
+    EntityId, codec,
+    link::LinkKey,
+    provider::{CONTROL_LEN_MAX, LinkDetail, LinkGrant, Side, ToProvider},
 };
 
 use super::LinkOutcomes;
@@ -264,6 +265,18 @@ impl Links {
             outcomes.insert(link, outcome);
             changed
         });
+    }
+
+    /// Which link has this number, if there is one. `own` is the provider's id.
+    pub(super) fn key(&self, link: u32, own: &EntityId) -> Option<LinkKey> {
+        let grant = &self.wanted.get(&link)?.grant;
+        let (own, peer) = (own.to_string(), grant.peer.id.to_string());
+        let (source, target) = match grant.side {
+            Side::Source => (own, peer),
+            Side::Target => (peer, own),
+        };
+        let package = grant.interfaces.first()?.package().to_owned();
+        Some(LinkKey { source, target, package, name: grant.name.clone() })
     }
 
     /// Whether the process has answered to every link.

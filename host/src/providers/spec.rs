@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use wattle_core::{EntityId, LatticeName, link::Settings};
+use wattle_core::{AccountKey, EntityId, LatticeName, link::Settings};
 
 use super::image::Image;
 
@@ -11,6 +11,8 @@ use super::image::Image;
 pub(crate) struct ProviderSpec {
     /// The id it runs under.
     pub(crate) id: EntityId,
+    /// The account that signed its claims.
+    pub(crate) account: AccountKey,
     /// The lattice it serves.
     pub(crate) lattice: LatticeName,
     /// Its own settings, secrets included: not for logs.

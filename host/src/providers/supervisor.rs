@@ -6,13 +6,15 @@ use tokio::{
     sync::{mpsc, watch},
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
+use wattle_claims::LeaseScope;
 use wattle_core::{
+    Name,
     inventory::ProviderState,
     provider::{ToHost, ToProvider},
 };
 
 use super::{
-    Calls, ProviderSpec, StartFailure,
+    Calls, ProviderSpec, StartFailure, Want,
     ending::Ending,
     life::{Heard, Life, Phase, Remains, understood},
     links::{LinkOrder, Links},
@@ -37,6 +39,7 @@ pub(super) struct Supervisor<C> {
     pub(super) spec: ProviderSpec,
     pub(super) lanes: Arc<Lanes>,
     pub(super) calls: Arc<C>,
+    pub(super) lease_wants: mpsc::Sender<Want>,
     pub(super) book: Arc<LogBook>,
     pub(super) seat: Arc<Seat>,
     pub(super) links: Links,
@@ -72,7 +75,7 @@ impl<C: Calls> Supervisor<C> {
 
     fn start(&self) -> Result<Life, Ending> {
         let id = self.seat.id();
-        Life::start(&self.spec, id, &self.lanes, &self.calls, &self.book)
+        Life::start(&self.spec, id, &self.lanes, &self.calls, &self.lease_wants, &self.book)
             .map_err(|error| Ending::NotExecuted { reason: error.to_string() })
     }
 
@@ -133,13 +136,39 @@ impl<C: Calls> Supervisor<C> {
                 true
             }
             ToHost::LinkPut { link, outcome } => self.links.link_put(link, outcome, now).is_ok(),
-            ToHost::LinkDeleted { link } => self.links.link_deleted(link).is_ok(),
+            ToHost::LinkDeleted { link } => {
+                life.leases.leave_link(link);
+                self.links.link_deleted(link).is_ok()
+            }
+            ToHost::TakeLease { .. } | ToHost::LeaveLease { .. } | ToHost::WriteNote { .. } => {
+                self.hear_of_lease(life, said)
+            }
             ToHost::Ready | ToHost::Drained | ToHost::Failed { .. } => false,
         };
         if matches!(life.phase, Phase::Linking { .. }) && self.links.are_settled() {
             self.announce(life);
         }
         makes_sense
+    }
+
+    fn hear_of_lease(&self, life: &mut Life, said: ToHost) -> bool {
+        match said {
+            ToHost::TakeLease { lease, link, name } => {
+                return self.take_lease(life, lease, link, name);
+            }
+            ToHost::LeaveLease { lease } => life.leases.leave(lease),
+            ToHost::WriteNote { lease, write, note } => life.leases.write(lease, write, note),
+            _ => {}
+        }
+        true
+    }
+
+    /// It wants a lease of one of its links. One of a link that was just deleted, it wants in vain.
+    fn take_lease(&self, life: &mut Life, lease: u32, link: u32, name: Name) -> bool {
+        let ProviderSpec { id, account, .. } = &self.spec;
+        let Some(key) = self.links.key(link, id) else { return true };
+        let scope = LeaseScope { account: account.clone(), provider: id.clone(), link: key, name };
+        life.leases.take(lease, link, scope).is_ok()
     }
 
     /// The process is up; it serves once it knows its links.
@@ -204,7 +233,12 @@ impl<C: Calls> Supervisor<C> {
                         }
                     }
                     heard = life.next() => match heard {
-                        Heard::Said(said) if understood(&said) != Some(ToHost::Drained) => {}
+                        // What is finished now may still have to be noted.
+                        Heard::Said(said) => match understood(&said) {
+                            Some(ToHost::Drained) => return Ending::Stopped,
+                            Some(said) => drop(self.hear_of_lease(life, said)),
+                            None => {}
+                        },
                         _ => return Ending::Stopped,
                     },
                 }

@@ -3,6 +3,7 @@
 
 mod crashes;
 mod hostility;
+mod leases;
 mod links;
 mod site;
 mod stopping;

@@ -8,7 +8,7 @@ use std::{
 
 use wattle_claims::{HostClaims, RecordKey, Timestamp, TokenError, Trust, Verified};
 use wattle_core::{
-    EntityId,
+    BuiltIn, EntityId,
     control::{Failure, FailureKind, StartActor},
     entity::Identity,
 };
@@ -20,6 +20,7 @@ use super::{
     running::{RunningFile, WhatRuns},
 };
 use crate::{
+    builtin,
     records::{Kept, RecordBook},
     router::{Callee, Routes, RoutesBuilder},
     settings::{self, Secrets},
@@ -54,6 +55,7 @@ impl Inner {
         identity: &Identity,
         in_place: bool,
     ) -> Result<(), Failure> {
+        builtin::check_free(id)?;
         let Some(owner) = self.runs.owner(id) else { return Ok(()) };
         if *owner != identity.account {
             let text = format!(
@@ -127,6 +129,11 @@ impl Inner {
             let known = known::provider(id, &running.claims, broken(host.as_ref(), standing));
             builder.entity(known, Callee::Provider(running.provider.clone()));
         }
+        for built_in in BuiltIn::ALL {
+            let broken = host.as_ref().map(|error| format!("this host's claims: {error}"));
+            let known = known::built_in(built_in, &self.host, broken);
+            builder.entity(known, Callee::BuiltIn(built_in));
+        }
         self.add_placed(&mut builder, now);
         self.add_links(&mut builder, now);
         builder.finish()
@@ -141,6 +148,9 @@ impl Inner {
             if is_here || record.standing(&self.trust, now).is_err() {
                 continue;
             }
+            let broken = None;
+            builder
+                .placed(&placement.host, known::built_in(BuiltIn::LatticeControl, record, broken));
             for placed in placed {
                 if placed.standing(&self.trust, now).is_ok() {
                     builder.placed(&placement.host, known::placed(placed, None));

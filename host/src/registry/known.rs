@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use wattle_claims::{ActorClaims, Body, LEEWAY, ProviderClaims, Timestamp, Trust, Verified};
+use wattle_claims::{
+    ActorClaims, Body, LEEWAY, ProviderClaims, Timestamp, Trust, UnderAccount, Verified,
+};
 use wattle_core::{
-    AccountKey, EntityId, Link,
+    AccountKey, BuiltIn, EntityId, Link,
     entity::{CodeKey, Identity, Party},
 };
 
@@ -47,6 +49,20 @@ pub(super) fn provider(
         imports: claims.body.imports.clone(),
         exports: claims.body.exports.clone(),
         validity: validity(claims, broken),
+    }
+}
+
+/// What is part of a host, by its claims or what it signed.
+pub(super) fn built_in<B: UnderAccount>(
+    built_in: BuiltIn,
+    host: &Verified<B>,
+    broken: Option<String>,
+) -> Known {
+    Known {
+        party: built_in.party(host.account().clone()),
+        imports: built_in.imports(),
+        exports: built_in.exports(),
+        validity: validity(host, broken),
     }
 }
 

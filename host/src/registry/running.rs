@@ -43,6 +43,13 @@ impl WhatRuns {
         self.runs.remove(id);
     }
 
+    /// The same of an actor alone, even of one that is wanted and does not run.
+    pub(super) fn remove_actor(&mut self, id: &EntityId) {
+        if matches!(self.runs.get(id), Some((_, Wanted::Actor(_)))) {
+            self.remove(id);
+        }
+    }
+
     /// An id belongs to the account whose token first started it.
     pub(super) fn owner(&self, id: &EntityId) -> Option<&AccountKey> {
         self.owners.get(id)
@@ -129,6 +136,8 @@ mod tests {
         file.write(&runs).expect("written");
         assert_eq!(file.read().expect("read").wanted(), runs.wanted());
         let id: EntityId = "cart".parse().expect("an id");
+        runs.remove_actor(&id);
+        assert!(!runs.wanted().is_empty(), "it is a provider");
         runs.remove(&id);
         file.write(&runs).expect("written");
         let read = file.read().expect("read");

@@ -2,7 +2,11 @@
 
 use std::fmt;
 
-use wattle_core::{EntityId, entity::Party, link::DEFAULT_LINK_NAME};
+use wattle_core::{
+    EntityId,
+    entity::{CodeKey, Party},
+    link::DEFAULT_LINK_NAME,
+};
 
 /// What is missing, and the command that would grant it, where one helps.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +53,12 @@ impl Denial {
     }
 
     pub(crate) fn not_exported(callee: &Party, interface: &str) -> Self {
+        if let CodeKey::BuiltIn(built_in) = callee.identity.key {
+            let exports = built_in.export_names().join(", ");
+            return Self::new(format!(
+                "{callee} does not answer on {interface}, only on {exports}"
+            ));
+        }
         Self::new(format!("the claims of {callee} do not export {interface}"))
             .with_next("build it with the export and sign it again: wattle build".to_owned())
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use wattle_claims::Timestamp;
-use wattle_core::{AccountKey, HostKey, Interface, Link, Locality};
+use wattle_core::{AccountKey, BuiltIn, HostKey, Interface, Link, Locality};
 use wattle_http::outgoing::{Scope, ScopeError};
 
 use super::denial::Denial;
@@ -45,6 +45,8 @@ pub(crate) enum Standing {
 pub(crate) enum Callee {
     Actor(Arc<Actor>),
     Provider(Provider),
+    /// This host itself.
+    BuiltIn(BuiltIn),
     /// Nobody on this host.
     Absent,
 }
@@ -53,6 +55,13 @@ impl Edge {
     /// Whether calls of this host's own may be answered here.
     pub(crate) fn is_local(&self) -> bool {
         !matches!(self.callee, Callee::Absent) && self.link.locality != Locality::Remote
+    }
+
+    /// Whether calls that begin on other hosts may be answered here.
+    pub(crate) fn is_for_others(&self) -> bool {
+        // Secrets are for who runs beside them.
+        !matches!(self.callee, Callee::BuiltIn(BuiltIn::Secrets))
+            && self.link.locality != Locality::Local
     }
 
     /// Whether the link holds at `now`, for whatever interfaces it covers.

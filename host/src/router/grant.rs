@@ -9,6 +9,7 @@ use wattle_core::{
 };
 
 use super::{denial::Denial, edge::Standing};
+use crate::builtin;
 
 /// Something that runs, as its verified claims describe it.
 #[derive(Clone, Debug)]
@@ -99,8 +100,11 @@ impl Walk {
     /// It is the callee that holds its caller to them, and a provider fails a link with one that it does not know. An actor is told
     /// nothing of them.
     fn constraints(&mut self, link: &Link) {
+        if let Err(denial) = builtin::check(link) {
+            return self.breaks(denial);
+        }
         let Some(name) = link.constraints.keys().next() else { return };
-        if matches!(link.target.identity.key, CodeKey::Provider(_)) {
+        if !matches!(link.target.identity.key, CodeKey::Actor(_)) {
             return self.holds(format!("constraints: {}", constraints_text(&link.constraints)));
         }
         let (key, target) = (link.key(), &link.target);

@@ -112,16 +112,17 @@ enum Attempt {
 }
 
 impl Router {
-    /// Asks other hosts that run the callee, one after the other as long as each provably did not run it.
-    pub(super) async fn carry_elsewhere(
+    /// Asks `hosts`, which run the callee, one after the other as long as each provably did not run it. Says which one answered.
+    pub(super) async fn carry_elsewhere<'h>(
         self: &Arc<Self>,
         edge: &Edge,
+        hosts: &'h [HostKey],
         interface: &str,
         function: &str,
         request: Request,
         context: &CallContext,
-    ) -> Result<Reply, CallError> {
-        if edge.elsewhere.is_empty() {
+    ) -> Result<(Reply, &'h HostKey), CallError> {
+        if hosts.is_empty() {
             let error = nowhere(edge);
             self.spans.refused(context, &step(edge, interface, function, None), &error);
             return Err(error);
@@ -135,7 +136,7 @@ impl Router {
         let mut tried = Vec::new();
         let mut last = None;
         loop {
-            let Some(host) = self.elsewhere.pick(&sessions, &edge.elsewhere, &tried) else {
+            let Some(host) = self.elsewhere.pick(&sessions, hosts, &tried) else {
                 let there = matches!(last, Some(Attempt::NotReady(_)));
                 if there && Instant::now() + PATIENCE_STEP < patient_until {
                     sleep(PATIENCE_STEP).await;
@@ -177,7 +178,7 @@ impl Router {
                     if matches!(&answer, Err(error) if error.kind == ErrorKind::Interrupted) {
                         self.elsewhere.shun(host);
                     }
-                    return answer;
+                    return answer.map(|reply| (reply, host));
                 }
             }
         }
@@ -203,9 +204,16 @@ impl Router {
         if !routes.runs_on(peer, &edge.link.source) {
             return not_yet(format!("host {peer} is not known here to run {}", edge.link.source));
         }
-        if edge.link.locality == Locality::Local {
-            let denial =
-                Denial::new(format!("the link {} is for calls on one host", edge.link.key()));
+        // What is built in is linked to on hosts of its account: no other host has calls for it, whatever it says that it runs.
+        let target = &edge.link.target;
+        let is_among_hosts =
+            !target.identity.key.is_built_in() || routes.runs_on(peer, target);
+        if !edge.is_for_others() || !is_among_hosts {
+            let reason = match is_among_hosts {
+                true => format!("the link {} is for calls on one host", edge.link.key()),
+                false => format!("host {peer} is none of the account's of {target}"),
+            };
+            let denial = Denial::new(reason);
             let (caller, callee) = (edge.link.source.id.as_str(), edge.link.target.id.as_str());
             return Err(self.deny(caller, callee, &head.interface, &denial));
         }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use wattle_claims::{RecordKey, Timestamp};
 use wattle_core::{
-    AccountKey, CallError, EntityId, ErrorKind, HostKey, Link, Locality,
+    AccountKey, BuiltIn, CallError, EntityId, ErrorKind, HostKey, Link, Locality,
     control::Question,
     entity::Party,
     inventory::{Elsewhere, Explanation, Step},
@@ -51,7 +51,7 @@ impl Routes {
     }
 
     /// Whom `caller` could be linked to on an interface: the one of its account that exports it, if there is one.
-    pub(super) fn callee_for(&self, caller: &Party, interface: &str) -> Option<&EntityId> {
+    pub(crate) fn callee_for(&self, caller: &Party, interface: &str) -> Option<&EntityId> {
         let exporters = self.known.values().filter(|known| {
             known.party.id != caller.id
                 && known.party.identity.account == caller.identity.account
@@ -85,6 +85,7 @@ impl Routes {
     /// What runs on other hosts, so much of it.
     pub(crate) fn elsewhere(&self, most: usize) -> Vec<Elsewhere> {
         let placed = self.placed.values().flatten();
+        let placed = placed.filter(|(_, known)| !known.party.identity.key.is_built_in());
         let mut all: Vec<Elsewhere> = placed
             .map(|(host, known)| {
                 let Party { id, identity } = known.party.clone();
@@ -250,6 +251,7 @@ impl RoutesBuilder {
         let callee = self.callees.get(&link.target.id).cloned().unwrap_or(Callee::Absent);
         let account = granted.account.clone();
         let elsewhere = match link.locality {
+            _ if matches!(callee, Callee::BuiltIn(BuiltIn::Secrets)) => Vec::new(), // each host's own
             Locality::Local => Vec::new(),
             Locality::Any | Locality::Remote => routes.hosts_of(&link.target).cloned().collect(),
         };

@@ -9,6 +9,7 @@ mod limits;
 mod listing;
 mod scopes;
 mod store;
+pub mod watcher;
 
 use wattle_core::{CallError, Constraints, ErrorKind, call::Call};
 

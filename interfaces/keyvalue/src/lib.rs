@@ -3,8 +3,10 @@
 //! The WIT that actors see is in `wit/`. On the wire a bucket is its identifier: handles to buckets live in the caller's host
 //! and never leave it. So every function takes `bucket` first, and the WIT's methods are plain functions here.
 //!
-//! [`Caller`] is the caller's side; the feature `provider` adds the callee's ([`Store`], [`Scope`], [`dispatch`]), the feature
-//! `conformance` the suite that every provider must pass.
+//! `watcher` goes the other way: actors export it, and a store's provider that a link puts at the source end calls it.
+//!
+//! [`Caller`] is the caller's side; the feature `provider` adds the callee's ([`Store`], [`Scope`], [`dispatch`]) and what tells
+//! actors of changes ([`watch`]), the feature `conformance` the suites that every provider must pass.
 
 pub mod caller;
 #[cfg(feature = "conformance")]
@@ -20,6 +22,8 @@ pub mod operation;
 pub mod scope;
 #[cfg(feature = "provider")]
 pub mod store;
+#[cfg(feature = "provider")]
+pub mod watch;
 pub mod wire;
 
 pub use caller::Caller;
@@ -33,9 +37,12 @@ pub use scope::{Scope, ScopeError};
 #[cfg(feature = "provider")]
 pub use store::Store;
 
-/// The interfaces of this contract that are called over a link. (`watcher`, which an actor exports, comes with events.)
+/// The interfaces of this contract that actors import and stores serve.
 pub const INTERFACES: &[&str] =
     &["wasi:keyvalue/store", "wasi:keyvalue/atomics", "wasi:keyvalue/batch"];
+
+/// The interface that actors export, to be told of changes in a store.
+pub const WATCHER: &str = "wasi:keyvalue/watcher";
 
 /// The bucket that a store has without being asked for one. The empty identifier means it, too.
 pub const DEFAULT_BUCKET: &str = "default";

@@ -40,7 +40,12 @@ pub fn check_key(key: &str) -> Result<(), Failure> {
 
 /// Whether this can be a value.
 pub fn check_value(value: &[u8]) -> Result<(), Failure> {
-    check("value", value.len(), VALUE_LEN_MAX)
+    check_value_len(value.len())
+}
+
+/// Whether a value can be this long. A store asks before it reads what others may have set.
+pub fn check_value_len(len: usize) -> Result<(), Failure> {
+    check("value", len, VALUE_LEN_MAX)
 }
 
 /// Whether a batch may have this many keys.

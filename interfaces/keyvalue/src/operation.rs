@@ -2,6 +2,8 @@
 
 use wattle_core::Operation;
 
+use crate::WATCHER;
+
 const STORE: &str = "wasi:keyvalue/store";
 const ATOMICS: &str = "wasi:keyvalue/atomics";
 const BATCH: &str = "wasi:keyvalue/batch";
@@ -26,3 +28,7 @@ pub const GET_MANY: Operation = Operation { interface: BATCH, function: "get-man
 pub const SET_MANY: Operation = Operation { interface: BATCH, function: "set-many" };
 /// Forgets several keys: [`DeleteMany`](crate::wire::DeleteMany) → nothing.
 pub const DELETE_MANY: Operation = Operation { interface: BATCH, function: "delete-many" };
+/// A key was given a value: [`OnSet`](crate::wire::OnSet) → nothing at all, not even a result.
+pub const ON_SET: Operation = Operation { interface: WATCHER, function: "on-set" };
+/// A key's value is gone: [`OnDelete`](crate::wire::OnDelete) → nothing at all, not even a result.
+pub const ON_DELETE: Operation = Operation { interface: WATCHER, function: "on-delete" };

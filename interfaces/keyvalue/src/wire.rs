@@ -141,6 +141,12 @@ pub struct KeyValue<'a>(
 /// What [`GET_MANY`](crate::operation::GET_MANY) found, in the order of the keys asked for.
 pub type Found = Vec<Option<(String, Value)>>;
 
+/// Parameters of [`ON_SET`](crate::operation::ON_SET): the same as those of `set`.
+pub type OnSet<'a> = Set<'a>;
+
+/// Parameters of [`ON_DELETE`](crate::operation::ON_DELETE): the same as those of `get`.
+pub type OnDelete<'a> = Get<'a>;
+
 /// Stops reading where a batch is past its limit, so that a short message of millions of empty entries costs nothing.
 fn batch<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where

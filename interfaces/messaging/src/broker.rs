@@ -25,6 +25,11 @@ pub struct Outgoing<'a> {
 /// [`Links::dispatch`](crate::Links::dispatch) calls each function once per call, many at the same time. Dropping a future
 /// cancels its call; the message may have been sent.
 pub trait Broker: Sync {
+    /// The part of a subject that the link's constraints are about: all of it, unless something stands behind it that says how to send.
+    fn scoped<'a>(&self, subject: &'a str) -> &'a str {
+        subject
+    }
+
     /// Sends a message and answers once the broker has it, as far as the broker can tell, or before `deadline`.
     fn publish(
         &self,

@@ -73,7 +73,7 @@ impl<B: Broker> Dispatch<'_, B> {
     fn check(&self, subject: &str, body: &[u8]) -> Result<(), Failure> {
         check_subject(subject)?;
         check_body(body)?;
-        self.scope.check(subject)
+        self.scope.check(self.broker.scoped(subject))
     }
 
     /// The body as part of the call that it came with: most are, and need no copy.
@@ -88,7 +88,7 @@ impl<B: Broker> Dispatch<'_, B> {
         self.check(&msg.subject, &msg.body)?;
         if let Some(reply_to) = &msg.reply_to {
             check_subject(reply_to)?;
-            self.scope.check_reply(reply_to)?;
+            self.scope.check_reply(self.broker.scoped(reply_to))?;
         }
         let (subject, reply_to) = (&*msg.subject, msg.reply_to.as_deref());
         let message = Outgoing { subject, body: self.shared(msg.body), reply_to };

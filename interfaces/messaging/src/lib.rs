@@ -1,16 +1,17 @@
 //! The messaging contract, `wasmcloud:messaging@0.2.0`: what actors, brokers' providers and messages have to do with each other.
 //!
 //! It has two directions. `consumer` is called by actors: publish, or request and wait. `handler` is exported by actors: a
-//! provider that a link puts at the source end hands it each message. Both go over the generic bridge, on which a call that
-//! fails traps its caller; so whatever a broker can do to a message is in the result's text, behind the name of its [`Kind`].
+//! provider that a link puts at the source end hands it each message. Whatever a broker can do to a message is in the result's text,
+//! behind the name of its [`Kind`].
 //!
-//! [`Caller`] is the caller's side of `consumer`; the feature `provider` adds the callee's ([`Broker`], [`Scope`], [`Links`]) and
-//! [`deliver`], which calls a handler; the feature `conformance` the suite that every provider must pass.
+//! [`Caller`] is the caller's side of `consumer`; the feature `provider` adds the callee's ([`Broker`], [`Scope`], [`Links`]),
+//! [`deliver`], which calls a handler, and [`Attempts`], which says what follows from that; the feature `conformance` the suite that
+//! every provider must pass.
 
 #[cfg(feature = "provider")]
-pub mod broker;
+pub mod attempts;
 #[cfg(feature = "provider")]
-pub mod burst;
+pub mod broker;
 pub mod caller;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -30,9 +31,9 @@ pub mod settings;
 pub mod wire;
 
 #[cfg(feature = "provider")]
-pub use broker::{Broker, Outgoing};
+pub use attempts::{Attempts, Pace, Verdict, deliver_until};
 #[cfg(feature = "provider")]
-pub use burst::Burst;
+pub use broker::{Broker, Outgoing};
 pub use caller::Caller;
 #[cfg(feature = "provider")]
 pub use deliver::{Delivery, deliver};

@@ -10,7 +10,7 @@ use crate::{Database, dispatch};
 /// Why a link's constraints cannot be held, so that the link must not hold either.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "constraint {0:?} cannot be held: what a SQL text reaches is decided by the database; give the link a database user of its own that may do no more"
+    "constraint {0:?} cannot be held: what a SQL text reaches is decided by the database; give the link a database user of its own and GRANT it no more than that"
 )]
 pub struct ConstraintError(String);
 

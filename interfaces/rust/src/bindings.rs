@@ -17,6 +17,10 @@ wit_bindgen::generate!({
             import wasi:blobstore/container@0.2.0-draft;
             import wasi:blobstore/types@0.2.0-draft;
             import wasmcloud:messaging/consumer@0.2.0;
+            import wasmcloud:secrets/store@0.1.0-draft;
+            import wasmcloud:secrets/reveal@0.1.0-draft;
+            import wattle:control/state@0.1.0;
+            import wattle:control/commands@0.1.0;
             import wattle:sql/sql@0.1.0;
         }
     ",
@@ -27,6 +31,8 @@ wit_bindgen::generate!({
         "../bus/wit/v2",
         "../blobstore/wit",
         "../messaging/wit",
+        "../secrets/wit",
+        "../control/wit",
         "../sql/wit",
     ],
     world: "wattle:actor/imports",
@@ -38,6 +44,6 @@ wit_bindgen::generate!({
 
 pub use self::{
     wasi::*,
-    wasmcloud::{bus, messaging},
-    wattle::sql,
+    wasmcloud::{bus, messaging, secrets},
+    wattle::{control, sql},
 };

@@ -8,11 +8,11 @@ mod response;
 
 pub use body::{Body, BodyWriter};
 pub use outgoing::{Answer, Outgoing, SendError, get, post};
-pub use wasip2::http::types::ErrorCode;
 pub use request::Request;
 pub use response::Response;
 #[doc(hidden)]
 pub use response::answer;
+pub use wasip2::http::types::ErrorCode;
 
 /// Makes a function the actor's HTTP handler: it takes a [`Request`] and returns a [`Result`](crate::Result) of a [`Response`].
 #[macro_export]

@@ -1,5 +1,10 @@
-//! Keys and values that outlive the request: `wasi:keyvalue`, whichever store the actor is linked to.
+//! Keys and values that outlive the request: `wasi:keyvalue`, whichever store the actor is linked to. A store that is linked to the
+//! actor tells it of [changes](crate::watch!).
 
+#[doc(hidden)]
+pub mod watch;
+
+pub use self::watch::Change;
 use crate::bindings::keyvalue::{atomics, batch, store};
 pub use store::Error;
 

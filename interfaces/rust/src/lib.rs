@@ -19,12 +19,15 @@
 mod bindings;
 pub mod blobstore;
 pub mod config;
+pub mod control;
 mod error;
 pub mod http;
 pub mod keyvalue;
 pub mod link;
 pub mod log;
 pub mod messaging;
+pub mod schedule;
+pub mod secrets;
 pub mod sql;
 
 pub use error::{Error, Result};

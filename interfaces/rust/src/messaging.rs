@@ -3,8 +3,8 @@
 
 use std::{fmt, time::Duration};
 
-pub use crate::bindings::messaging::types::BrokerMessage as Message;
 use crate::bindings::messaging::consumer;
+pub use crate::bindings::messaging::types::BrokerMessage as Message;
 
 #[doc(hidden)]
 #[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated")]

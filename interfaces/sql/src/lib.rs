@@ -4,8 +4,8 @@
 //! goes over the host's generic bridge. Whatever keeps a statement from its database is an [`Error`] in the answer: an actor can
 //! match on it, where a failed call would trap it.
 //!
-//! [`Caller`] is the caller's side; the feature `provider` adds the callee's ([`Database`], [`Scope`], [`Limits`], [`Links`]), the
-//! feature `conformance` the suite that every provider must pass.
+//! [`Caller`] is the caller's side; the feature `provider` adds the callee's ([`Database`], [`Scope`], [`Limits`], [`Links`],
+//! [`migrations`]), the feature `conformance` the suite that every provider must pass.
 
 pub mod caller;
 #[cfg(feature = "conformance")]
@@ -20,6 +20,8 @@ pub mod gathering;
 pub mod limit;
 #[cfg(feature = "provider")]
 pub mod links;
+#[cfg(feature = "provider")]
+pub mod migrations;
 pub mod operation;
 #[cfg(feature = "provider")]
 pub mod scope;

@@ -4,8 +4,8 @@
 mod attacks;
 #[path = "files/crashes.rs"]
 mod crashes;
-#[path = "files/process.rs"]
-mod process;
+#[path = "files/link.rs"]
+mod link;
 
 use std::{
     fs,
@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use process::{Link, Process};
+use link::Link;
 use tempfile::TempDir;
 use wattle_blobstore::{
     Caller, Failure,
@@ -22,9 +22,10 @@ use wattle_blobstore::{
     wire::ObjectId,
 };
 use wattle_core::{CallError, Constraints, ErrorKind, link::Settings};
-use wattle_wire::Body;
-
-const BINARY: &str = env!("CARGO_BIN_EXE_wattle-blobstore-fs");
+use wattle_sdk::{
+    Body,
+    test_host::{Launch, TestHost},
+};
 
 /// A gigabyte.
 const LONG: u64 = 1 << 30;
@@ -37,15 +38,15 @@ const MEMORY_MAX: u64 = 64 * 1024 * 1024;
 
 /// A provider with a folder, which goes with this.
 struct Store {
-    process: Process,
+    host: TestHost,
     dir: TempDir,
 }
 
 impl Store {
     async fn start() -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        let process = Process::start(BINARY, config(dir.path())).await;
-        Self { process, dir }
+        let host = start(dir.path()).await;
+        Self { host, dir }
     }
 
     fn root(&self) -> PathBuf {
@@ -53,20 +54,20 @@ impl Store {
     }
 
     async fn caller(&self) -> Caller<Link> {
-        self.process.caller(Constraints::new(), Settings::new()).await
+        link::caller(&self.host, Constraints::new(), Settings::new()).await
     }
 
     /// Kills the process and starts another over the same folder.
-    async fn crash(self) -> Self {
-        self.process.kill().await;
-        let process = Process::start(BINARY, config(self.dir.path())).await;
-        Self { process, dir: self.dir }
+    async fn crash(mut self) -> Self {
+        self.host.kill().await;
+        let host = start(self.dir.path()).await;
+        Self { host, ..self }
     }
 }
 
-fn config(dir: &Path) -> Settings {
-    let dir = dir.to_str().expect("a folder's name is text").to_owned();
-    [("data-dir".to_owned(), dir)].into()
+/// The provider, with its files in this folder.
+async fn start(dir: &Path) -> TestHost {
+    TestHost::start(Launch::new(env!("CARGO_BIN_EXE_wattle-blobstore-fs")).data_dir(dir)).await
 }
 
 async fn put(store: &Caller<Link>, container: &str, name: &str, text: &str) -> Result<(), Failure> {
@@ -92,7 +93,8 @@ fn files(below: &Path) -> Vec<PathBuf> {
 #[tokio::test]
 async fn blobstore_fs_keeps_wasi_blobstore() {
     let store = Store::start().await;
-    let caller = async |constraints, settings| store.process.caller(constraints, settings).await;
+    let caller =
+        async |constraints, settings| link::caller(&store.host, constraints, settings).await;
     conformance::run(caller).await;
     crashes::until_nothing_is_staged(&store).await;
     assert_eq!(files(&store.root()), Vec::<PathBuf>::new(), "no debris");
@@ -115,35 +117,36 @@ async fn a_gigabyte_passes_through_constant_memory() {
     caller.copy_object(ObjectId::new("c", "copied"), copy).await.expect("copied in time");
     let mut download = caller.get_data("c", "copy", 0, u64::MAX).await.expect("it is there");
     assert_eq!(Pattern::new(8).check(&mut download.body).await, Ok(COPIED));
-    let memory = store.process.peak_memory();
+    let memory = store.host.peak_memory();
     assert!(memory < MEMORY_MAX, "{memory} bytes");
 }
 
 #[tokio::test]
 async fn links_that_come_and_go_leave_no_open_files() {
     let store = Store::start().await;
-    let before = store.process.open_files();
+    let before = store.host.open_files();
     let dir = tempfile::tempdir().expect("a folder");
     for round in 0..100 {
         let root = dir.path().join((round % 3).to_string());
         let root = root.to_str().expect("a folder's name is text").to_owned();
         let settings = Settings::from([("root".to_owned(), root)]);
-        let (link, caller) = store.process.put(Constraints::new(), settings).await.expect("a link");
+        let (link, caller) =
+            link::put_link(&store.host, Constraints::new(), settings).await.expect("a link");
         let container = format!("c{round}");
         caller.create_container(&container).await.expect("made");
         put(&caller, &container, "a/b", "x").await.expect("written");
         assert_eq!(get(&caller, &container, "a/b").await.as_deref(), Ok("x"));
-        store.process.delete(link).await;
+        store.host.delete(link).await;
         let gone = get(&caller, &container, "a/b").await;
         assert!(matches!(gone, Err(Failure::Call(CallError { kind: ErrorKind::Denied, .. }))));
     }
     // The last link's files close on a thread of their own.
     let closed = async {
-        while store.process.open_files() > before {
-            tokio::time::sleep(process::PAUSE).await;
+        while store.host.open_files() > before {
+            tokio::time::sleep(link::PAUSE).await;
         }
     };
-    tokio::time::timeout(process::CLOSED_WITHIN, closed).await.expect("all are closed");
+    tokio::time::timeout(link::CLOSED_WITHIN, closed).await.expect("all are closed");
 }
 
 #[tokio::test]
@@ -159,7 +162,7 @@ async fn a_link_that_cannot_hold_says_why() {
         (Constraints::new(), setting("ROOT", "/dev/null"), "/dev/null"),
     ];
     for (constraints, settings, named) in refused {
-        let reason = store.process.put(constraints, settings).await.err().expect(named);
+        let reason = link::put_link(&store.host, constraints, settings).await.err().expect(named);
         assert!(reason.contains(named), "{reason}");
     }
 }
@@ -249,19 +252,17 @@ async fn a_drained_provider_ends_the_uploads_under_way_and_begins_no_other() {
     caller.create_container("c-1").await.expect("made");
     let (mut sender, body) = Body::channel();
     let upload = caller.write_data("c-1", "slow", body).await.expect("begun");
-    store.process.drain();
-    let refused = async {
+    let going_on = async {
         while put(&caller, "c-1", "late", "x").await.is_ok() {
-            tokio::time::sleep(process::PAUSE).await;
+            tokio::time::sleep(link::PAUSE).await;
         }
-        put(&caller, "c-1", "late", "x").await
+        let refused = put(&caller, "c-1", "late", "x").await.expect_err("it is draining");
+        assert!(matches!(refused, Failure::Call(CallError { kind: ErrorKind::Overloaded, .. })));
+        sender.send("the rest".into()).await.expect("it is taken");
+        sender.finish(None);
+        upload.finish().await.expect("it was under way");
     };
-    let refused = refused.await.expect_err("it is draining");
-    assert!(matches!(refused, Failure::Call(CallError { kind: ErrorKind::Overloaded, .. })));
-    sender.send("the rest".into()).await.expect("it is taken");
-    sender.finish(None);
-    upload.finish().await.expect("it was under way");
-    store.process.drained().await;
+    tokio::join!(store.host.drain(), going_on);
 }
 
 #[tokio::test]
@@ -274,7 +275,7 @@ async fn a_folder_of_many_thousands_is_listed_in_pages() {
     fs::create_dir(&folder).expect("a folder");
     let name = |n: usize| format!("{n:05}-{}", "long-name-".repeat(20));
     (0..FILES).rev().for_each(|n| fs::write(folder.join(name(n)), "").expect("a file"));
-    let before = store.process.peak_memory();
+    let before = store.host.peak_memory();
     let mut cursor = None;
     let mut listed = 0;
     loop {
@@ -289,6 +290,6 @@ async fn a_folder_of_many_thousands_is_listed_in_pages() {
         }
     }
     assert_eq!(listed, FILES);
-    let more = store.process.peak_memory() - before;
+    let more = store.host.peak_memory() - before;
     assert!(more < 4 * 1024 * 1024, "{more} bytes more: all names have six million");
 }

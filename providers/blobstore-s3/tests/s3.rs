@@ -1,17 +1,21 @@
 //! The provider's process against a real S3 server: the contract, and what is left when either is killed or hangs.
 
+#[path = "../../sql-postgres/tests/postgres/beside.rs"]
+mod beside;
+#[path = "../../blobstore-fs/tests/files/link.rs"]
+mod link;
 #[path = "s3/moves.rs"]
 mod moves;
 #[path = "s3/outages.rs"]
 mod outages;
-#[path = "../../blobstore-fs/tests/files/process.rs"]
-mod process;
+#[path = "s3/rounds.rs"]
+mod rounds;
 #[path = "s3/server.rs"]
 mod server;
 
 use std::path::Path;
 
-use process::{Link, Process};
+use link::Link;
 use server::Server;
 use tempfile::TempDir;
 use wattle_blobstore::{
@@ -20,9 +24,10 @@ use wattle_blobstore::{
     wire::ObjectId,
 };
 use wattle_core::{CallError, Constraints, ErrorKind, link::Settings};
-use wattle_wire::Body;
-
-const BINARY: &str = env!("CARGO_BIN_EXE_wattle-blobstore-s3");
+use wattle_sdk::{
+    Body,
+    test_host::{Launch, TestHost},
+};
 
 /// A gigabyte.
 const LONG: u64 = 1 << 30;
@@ -33,32 +38,32 @@ const MEMORY_MAX: u64 = 128 * 1024 * 1024;
 /// A server, and a provider with a folder; they go with this.
 struct Store {
     server: Server,
-    process: Process,
+    host: TestHost,
     dir: TempDir,
 }
 
 impl Store {
     async fn start() -> Self {
         let (server, dir) = (Server::start(), tempfile::tempdir().expect("a folder"));
-        let process = Process::start(BINARY, config(dir.path())).await;
-        Self { server, process, dir }
+        let host = start(dir.path()).await;
+        Self { server, host, dir }
     }
 
     async fn caller(&self) -> Caller<Link> {
-        self.process.caller(Constraints::new(), self.server.settings()).await
+        link::caller(&self.host, Constraints::new(), self.server.settings()).await
     }
 
     /// Kills the provider and starts another in its place.
-    async fn crash(self) -> Self {
-        self.process.kill().await;
-        let process = Process::start(BINARY, config(self.dir.path())).await;
-        Self { process, ..self }
+    async fn crash(mut self) -> Self {
+        self.host.kill().await;
+        let host = start(self.dir.path()).await;
+        Self { host, ..self }
     }
 }
 
-fn config(dir: &Path) -> Settings {
-    let dir = dir.to_str().expect("a folder's name is text").to_owned();
-    [("data-dir".to_owned(), dir)].into()
+/// The provider, with its journal in this folder.
+async fn start(dir: &Path) -> TestHost {
+    TestHost::start(Launch::new(env!("CARGO_BIN_EXE_wattle-blobstore-s3")).data_dir(dir)).await
 }
 
 async fn put(store: &Caller<Link>, container: &str, name: &str, text: &str) -> Result<(), Failure> {
@@ -76,7 +81,7 @@ async fn blobstore_s3_keeps_wasi_blobstore() {
     let store = Store::start().await;
     let caller = async |constraints, settings: Settings| {
         let all = store.server.settings().into_iter().chain(settings).collect();
-        store.process.caller(constraints, all).await
+        link::caller(&store.host, constraints, all).await
     };
     conformance::run(caller).await;
     outages::until_nothing_is_unfinished(&store).await;
@@ -92,7 +97,7 @@ async fn a_gigabyte_passes_through_constant_memory() {
     let mut download = caller.get_data("long", "long", 0, u64::MAX).await.expect("it is there");
     assert_eq!(download.size, LONG);
     assert_eq!(Pattern::new(9).check(&mut download.body).await, Ok(LONG));
-    let memory = store.process.peak_memory();
+    let memory = store.host.peak_memory();
     assert!(memory < MEMORY_MAX, "{memory} bytes");
 }
 
@@ -104,25 +109,27 @@ async fn links_that_come_and_go_leave_no_open_files() {
     let mut before = None;
     for round in 0..100 {
         let (link, caller) =
-            store.process.put(Constraints::new(), store.server.settings()).await.expect("a link");
+            link::put_link(&store.host, Constraints::new(), store.server.settings())
+                .await
+                .expect("a link");
         put(&caller, "links", "a/b", "x").await.expect("written");
         assert_eq!(get(&caller, "links", "a/b").await.as_deref(), Ok("x"));
-        store.process.delete(link).await;
+        store.host.delete(link).await;
         let gone = get(&caller, "links", "a/b").await;
         assert!(matches!(gone, Err(Failure::Call(CallError { kind: ErrorKind::Denied, .. }))));
         if round == 10 {
-            before = Some(store.process.open_files());
+            before = Some(store.host.open_files());
         }
     }
     // Connections come and go, and those that nobody uses are kept for a while.
     let before = before.expect("ten rounds");
     let closed = async {
-        while store.process.open_files() > before + 2 {
-            tokio::time::sleep(process::PAUSE).await;
+        while store.host.open_files() > before + 2 {
+            tokio::time::sleep(link::PAUSE).await;
         }
     };
-    let closed = tokio::time::timeout(process::CLOSED_WITHIN, closed).await;
-    closed.unwrap_or_else(|_| panic!("{before} became {}", store.process.open_files()));
+    let closed = tokio::time::timeout(link::CLOSED_WITHIN, closed).await;
+    closed.unwrap_or_else(|_| panic!("{before} became {}", store.host.open_files()));
 }
 
 #[tokio::test]
@@ -144,7 +151,7 @@ async fn a_link_that_cannot_hold_says_why_and_no_secret() {
         (Constraints::new(), with("max_object_bytes", "many"), "max_object_bytes"),
     ];
     for (constraints, settings, named) in refused {
-        let reason = store.process.put(constraints, settings).await.err().expect(named);
+        let reason = link::put_link(&store.host, constraints, settings).await.err().expect(named);
         assert!(reason.contains(named) && !reason.contains("geheim"), "{reason}");
     }
 }
@@ -154,7 +161,7 @@ async fn a_key_that_s3_refuses_is_told_and_the_key_is_not() {
     let store = Store::start().await;
     let mut settings = store.server.settings();
     settings.insert("secret_access_key".to_owned(), "geheim".to_owned());
-    let caller = store.process.caller(Constraints::new(), settings).await;
+    let caller = link::caller(&store.host, Constraints::new(), settings).await;
     for answer in [
         caller.create_container("denied").await,
         caller.list_objects("denied", None, 1).await.map(drop),
@@ -172,7 +179,7 @@ async fn a_container_may_be_a_bucket_of_another_name() {
     let mut settings = store.server.settings();
     settings.insert("aliases".to_owned(), r#"{"Pictures": "acme-pictures"}"#.to_owned());
     let only = Constraints::from([("containers".to_owned(), vec!["Pictures".to_owned()])]);
-    let caller = store.process.caller(only, settings).await;
+    let caller = link::caller(&store.host, only, settings).await;
     caller.create_container("Pictures").await.expect("made");
     put(&caller, "Pictures", "cat", "x").await.expect("written");
     assert!(store.server.bucket("acme-pictures").join("cat").is_file());
@@ -189,7 +196,7 @@ async fn an_object_moved_to_the_same_bucket_by_another_name_stays() {
     let store = Store::start().await;
     let mut settings = store.server.settings();
     settings.insert("aliases".to_owned(), r#"{"one": "both", "two": "both"}"#.to_owned());
-    let caller = store.process.caller(Constraints::new(), settings).await;
+    let caller = link::caller(&store.host, Constraints::new(), settings).await;
     caller.create_container("one").await.expect("made");
     put(&caller, "one", "kept", "x").await.expect("written");
     let (src, dest) = (ObjectId::new("one", "kept"), ObjectId::new("two", "kept"));
@@ -205,17 +212,15 @@ async fn a_drained_provider_ends_the_uploads_under_way_and_begins_no_other() {
     caller.create_container("c-1").await.expect("made");
     let (mut sender, body) = Body::channel();
     let upload = caller.write_data("c-1", "slow", body).await.expect("begun");
-    store.process.drain();
-    let refused = async {
+    let going_on = async {
         while put(&caller, "c-1", "late", "x").await.is_ok() {
-            tokio::time::sleep(process::PAUSE).await;
+            tokio::time::sleep(link::PAUSE).await;
         }
-        put(&caller, "c-1", "late", "x").await
+        let refused = put(&caller, "c-1", "late", "x").await.expect_err("it is draining");
+        assert!(matches!(refused, Failure::Call(CallError { kind: ErrorKind::Overloaded, .. })));
+        sender.send("the rest".into()).await.expect("it is taken");
+        sender.finish(None);
+        upload.finish().await.expect("it was under way");
     };
-    let refused = refused.await.expect_err("it is draining");
-    assert!(matches!(refused, Failure::Call(CallError { kind: ErrorKind::Overloaded, .. })));
-    sender.send("the rest".into()).await.expect("it is taken");
-    sender.finish(None);
-    upload.finish().await.expect("it was under way");
-    store.process.drained().await;
+    tokio::join!(store.host.drain(), going_on);
 }

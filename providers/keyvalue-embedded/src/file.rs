@@ -17,6 +17,7 @@ use wattle_keyvalue::Failure;
 use crate::{
     layout::Changes,
     readers::{Readers, overloaded},
+    watchers::Watchers,
     writer::{self, Change, Write},
 };
 
@@ -35,6 +36,7 @@ pub struct File {
     writes: mpsc::Sender<Write>,
     memory: Arc<Semaphore>,
     readers: Readers,
+    pub(crate) watchers: Arc<Watchers>,
 }
 
 /// Why a store's file cannot be opened.
@@ -68,10 +70,12 @@ impl File {
         };
         make_tables(&database)?;
         let (writes, queue) = mpsc::channel(WAITING_MAX);
-        let written = Arc::clone(&database);
-        thread::Builder::new().name("writer".into()).spawn(move || writer::run(&written, queue))?;
+        let watchers = Arc::<Watchers>::default();
+        let (written, told) = (Arc::clone(&database), Arc::clone(&watchers));
+        let write = move || writer::run(&written, queue, &told);
+        thread::Builder::new().name("writer".into()).spawn(write)?;
         let memory = Arc::new(Semaphore::new(WAITING_BYTES_MAX));
-        Ok(Self { database, writes, memory, readers })
+        Ok(Self { database, writes, memory, readers, watchers })
     }
 
     /// Makes a change. When this answers, it is on the disk.

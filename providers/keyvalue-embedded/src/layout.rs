@@ -61,12 +61,13 @@ impl<'t> Changes<'t> {
         Ok(())
     }
 
-    pub(crate) fn delete(&mut self, bucket: &str, key: &str) -> Result<(), StorageError> {
+    /// Whether there was anything to delete.
+    pub(crate) fn delete(&mut self, bucket: &str, key: &str) -> Result<bool, StorageError> {
         let gone = self.values.remove((bucket, key))?.map(|entry| entry.value().0);
         if let Some(number) = gone {
             self.order.remove((bucket, number))?;
         }
-        Ok(())
+        Ok(gone.is_some())
     }
 
     /// The sum, or why there is none; then nothing changed.

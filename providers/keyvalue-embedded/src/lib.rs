@@ -6,6 +6,8 @@ mod provider;
 mod readers;
 mod settings;
 mod store;
+mod watchers;
+mod watching;
 mod writer;
 
 pub use file::{File, OpenError};

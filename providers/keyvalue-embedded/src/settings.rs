@@ -11,7 +11,7 @@ const DIR: &str = "dir";
 const DATA_DIR: &str = "data-dir";
 
 /// A link's setting: which of the provider's stores it is to.
-const STORE: &str = "store";
+pub(crate) const STORE: &str = "store";
 
 /// The store of links that name none.
 const DEFAULT_STORE: &str = "default";

@@ -22,6 +22,12 @@ impl EmbeddedStore {
     }
 }
 
+impl EmbeddedStore {
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+}
+
 impl Store for EmbeddedStore {
     /// Any name will do: buckets are part of each key.
     async fn open(&self, _bucket: &str) -> Result<(), Failure> {

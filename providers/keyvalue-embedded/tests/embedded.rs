@@ -2,17 +2,30 @@
 
 #[path = "embedded/link.rs"]
 mod link;
-#[path = "embedded/process.rs"]
-mod process;
+#[path = "embedded/watched.rs"]
+mod watched;
+#[path = "embedded/watching.rs"]
+mod watching;
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use link::{Link, caller, callers, file};
-use process::Process;
 use tokio::{task::JoinSet, time::timeout};
 use wattle_core::{CallError, Constraints, ErrorKind, link::Settings};
-use wattle_keyvalue::{Caller, Failure, conformance, limit::VALUE_LEN_MAX};
+use wattle_keyvalue::{Caller, Failure, INTERFACES, conformance, limit::VALUE_LEN_MAX};
 use wattle_keyvalue_embedded::OpenError;
+use wattle_sdk::test_host::{self, Launch, TestHost};
+
+/// The provider, with its stores in this folder.
+async fn start(dir: &Path) -> TestHost {
+    let binary = env!("CARGO_BIN_EXE_wattle-keyvalue-embedded");
+    TestHost::start(Launch::new(binary).data_dir(dir)).await
+}
+
+async fn link(host: &TestHost, constraints: Constraints) -> Caller<test_host::Link> {
+    let link = host.link_to_provider(INTERFACES, constraints, Settings::new()).await;
+    Caller::new(link.expect("it holds"))
+}
 
 #[tokio::test]
 async fn keyvalue_embedded_keeps_wasi_keyvalue() {
@@ -24,20 +37,15 @@ async fn keyvalue_embedded_keeps_wasi_keyvalue() {
 #[tokio::test]
 async fn the_process_keeps_the_contract_and_what_it_acknowledged_when_killed() {
     let dir = tempfile::tempdir().expect("a folder");
-    let config = || {
-        let dir = dir.path().to_str().expect("a folder's name is text").to_owned();
-        [("data-dir".to_owned(), dir)].into()
-    };
-    let binary = env!("CARGO_BIN_EXE_wattle-keyvalue-embedded");
-    let mut process = Process::start(binary, config()).await;
-    conformance::run(async |constraints| process.caller(constraints, Settings::new()).await).await;
-    let store = process.caller(Constraints::new(), Settings::new()).await;
+    let mut host = start(dir.path()).await;
+    conformance::run(async |constraints| link(&host, constraints).await).await;
+    let store = link(&host, Constraints::new()).await;
     assert_eq!(store.increment("default", "n", 41).await, Ok(41));
 
-    process.child.kill().await.expect("it runs");
+    host.kill().await;
     assert!(matches!(store.get("default", "n").await, Err(Failure::Call(_))), "it is gone");
-    let process = Process::start(binary, config()).await;
-    let store = process.caller(Constraints::new(), Settings::new()).await;
+    let host = start(dir.path()).await;
+    let store = link(&host, Constraints::new()).await;
     assert_eq!(store.increment("default", "n", 1).await, Ok(42));
 }
 
@@ -63,17 +71,15 @@ async fn what_was_acknowledged_is_there_after_a_crash() {
 #[tokio::test]
 async fn a_link_that_cannot_hold_says_why() {
     let dir = tempfile::tempdir().expect("a folder");
-    let text = dir.path().to_str().expect("a folder's name is text").to_owned();
-    let binary = env!("CARGO_BIN_EXE_wattle-keyvalue-embedded");
-    let process = Process::start(binary, [("dir".to_owned(), text)].into()).await;
+    let host = start(dir.path()).await;
+    let put = |constraints, settings| host.link_to_provider(INTERFACES, constraints, settings);
     let unknown = Constraints::from([("tables".to_owned(), vec![])]);
-    let reason = process.put(unknown, Settings::new()).await.err().expect("an unknown constraint");
+    let reason = put(unknown, Settings::new()).await.expect_err("an unknown constraint");
     assert!(reason.contains("tables"), "{reason}");
     let outside = Settings::from([("store".to_owned(), "../other".to_owned())]);
-    assert!(process.put(Constraints::new(), outside).await.is_err());
+    put(Constraints::new(), outside).await.expect_err("not a name");
     let _file = file(dir.path()).expect("a new file");
-    let reason =
-        process.put(Constraints::new(), Settings::new()).await.err().expect("a file in use");
+    let reason = put(Constraints::new(), Settings::new()).await.expect_err("a file in use");
     assert!(reason.contains("another process"), "{reason}");
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
 
 /// Names under which a link or the provider may say the URL. wasmCloud's users know `URL`; upper and lower case are the same.
-const URL: &str = "url";
+pub(crate) const URL: &str = "url";
 
 /// The provider's own setting for links that say none.
 const DEFAULT_URL: &str = "default_url";

@@ -9,7 +9,8 @@ use std::{io, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use redis::{
     AsyncConnectionConfig, Cmd, ConnectionAddr, ErrorKind, FromRedisValue, Pipeline, RedisError,
-    ServerErrorKind, aio::MultiplexedConnection,
+    ServerErrorKind,
+    aio::{MultiplexedConnection, PubSub},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -31,7 +32,7 @@ const CONNECT_WAIT: Duration = Duration::from_millis(500);
 
 /// Between two attempts to connect. Short enough that a Redis that is back serves within a second, on a machine that may
 /// spend 20 connects a second on it.
-const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
+pub(crate) const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Commands under way on one connection; more wait in line.
 const IN_FLIGHT_MAX: usize = 4_096;
@@ -76,6 +77,11 @@ impl Connection {
             Ok(Tried::Refused(reason)) => Some(reason.clone()),
             _ => None,
         }
+    }
+
+    /// Whether Redis can be asked something now.
+    pub(crate) fn is_up(&self) -> bool {
+        matches!(**self.state.load(), State::Up(_))
     }
 
     /// Sends one command.
@@ -180,8 +186,27 @@ impl Connection {
     }
 }
 
+/// A connection on which Redis says what is published.
+pub(crate) async fn listening(address: &Address) -> Result<PubSub, RedisError> {
+    let login = address.login();
+    let connecting = async {
+        match address.server() {
+            ConnectionAddr::Unix(path) => {
+                PubSub::new(login, UnixStream::connect(path).await?).await
+            }
+            ConnectionAddr::Tcp(host, port) => {
+                let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                PubSub::new(login, stream).await
+            }
+            _ => Err(io::Error::from(io::ErrorKind::Unsupported).into()),
+        }
+    };
+    let late = |_| Err(io::Error::from(io::ErrorKind::TimedOut).into());
+    timeout(CONNECT_WAIT, connecting).await.unwrap_or_else(late)
+}
+
 /// Whether Redis answered, and meant it: neither loading its data nor waiting for its master.
-fn is_refusal(error: &RedisError) -> bool {
+pub(crate) fn is_refusal(error: &RedisError) -> bool {
     match error.kind() {
         ErrorKind::Server(ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown) => false,
         ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::AuthenticationFailed => true,

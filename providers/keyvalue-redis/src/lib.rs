@@ -2,9 +2,11 @@
 
 mod address;
 mod connection;
+mod notifications;
 mod pool;
 mod provider;
 mod store;
+mod watching;
 
 pub use address::{Address, AddressError};
 pub use pool::{Lanes, Pool};

@@ -120,7 +120,7 @@ impl Store for RedisStore {
 }
 
 /// What all keys of a bucket start with.
-fn prefix(bucket: &str) -> Result<Cow<'static, str>, Failure> {
+pub(crate) fn prefix(bucket: &str) -> Result<Cow<'static, str>, Failure> {
     match bucket {
         DEFAULT_BUCKET => Ok("".into()),
         _ if bucket.contains(SEPARATOR) => Err(Error::NoSuchStore.into()),
@@ -129,7 +129,7 @@ fn prefix(bucket: &str) -> Result<Cow<'static, str>, Failure> {
 }
 
 /// A key's name in Redis.
-fn full<'a>(bucket: &str, key: &'a str) -> Result<Cow<'a, str>, Failure> {
+pub(crate) fn full<'a>(bucket: &str, key: &'a str) -> Result<Cow<'a, str>, Failure> {
     let prefix = prefix(bucket)?;
     Ok(if prefix.is_empty() { key.into() } else { format!("{prefix}{key}").into() })
 }
@@ -151,7 +151,7 @@ fn within_bucket(key: Vec<u8>, prefix: &str) -> Option<String> {
 }
 
 /// A pattern of Redis's that matches exactly what starts with `text`.
-fn starting_with(text: &str) -> String {
+pub(crate) fn starting_with(text: &str) -> String {
     let mut pattern = String::with_capacity(text.len() + 1);
     for character in text.chars() {
         if matches!(character, '*' | '?' | '[' | ']' | '^' | '-' | '\\') {

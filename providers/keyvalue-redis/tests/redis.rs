@@ -1,20 +1,24 @@
 //! The provider's store against a real Redis: the contract, and what happens when Redis goes away.
 
+#[path = "redis/faults.rs"]
+mod faults;
 #[path = "redis/link.rs"]
 mod link;
-#[path = "../../keyvalue-embedded/tests/embedded/process.rs"]
-mod process;
 #[path = "redis/server.rs"]
 mod server;
+#[path = "../../keyvalue-embedded/tests/embedded/watched.rs"]
+mod watched;
+#[path = "redis/watching.rs"]
+mod watching;
 
 use std::time::{Duration, Instant};
 
 use link::{caller, callers, pool};
-use process::Process;
 use server::Server;
 use tokio::time::timeout;
 use wattle_core::{Constraints, ErrorKind, call::Call, link::Settings};
-use wattle_keyvalue::{Caller, Error, Failure, conformance};
+use wattle_keyvalue::{Caller, Error, Failure, INTERFACES, conformance};
+use wattle_sdk::test_host::{self, Launch, TestHost};
 
 /// How soon a failure must show, and a Redis that is back must serve.
 const SOON: Duration = Duration::from_secs(1);
@@ -33,23 +37,23 @@ async fn keyvalue_redis_keeps_wasi_keyvalue() {
 async fn the_process_keeps_the_contract_and_outlives_redis() {
     let mut server = Server::start();
     let config = || Settings::from([("URL".to_owned(), server.url())]);
-    let mut process = start_process().await;
-    conformance::run(async |constraints| process.caller(constraints, config()).await).await;
+    let mut host = start().await;
+    conformance::run(async |constraints| link(&host, constraints, config()).await).await;
 
-    let store = process.caller(Constraints::new(), config()).await;
+    let store = link(&host, Constraints::new(), config()).await;
     server.kill();
     for _lane in 0..2 {
         assert_backend_down(store.get("default", "key").await);
     }
     server.restart();
     timeout(SOON, until_it_serves(&store)).await.expect("it serves again within a second");
-    assert_eq!(process.child.try_wait().expect("it is ours"), None, "it was not restarted");
+    assert!(host.is_running(), "it was not restarted");
 }
 
 #[tokio::test]
 async fn a_link_that_cannot_hold_says_why() {
     let server = Server::start_with(&["--requirepass", "richtig"]);
-    let process = start_process().await;
+    let host = start().await;
     let unknown = Constraints::from([("tables".to_owned(), vec![])]);
     let login = |url: String| Settings::from([("url".to_owned(), url)]);
     let right = server.url().replace("redis://", "redis://:richtig@");
@@ -61,15 +65,25 @@ async fn a_link_that_cannot_hold_says_why() {
         (unknown, login(right.clone())),
     ];
     for (constraints, settings) in refused {
-        let reason = process.put(constraints, settings).await.err().expect("it cannot hold");
+        let put = host.link_to_provider(INTERFACES, constraints, settings).await;
+        let reason = put.expect_err("it cannot hold");
         assert!(!reason.contains("falsch") && !reason.is_empty(), "{reason}");
     }
-    let store = process.caller(Constraints::new(), login(right)).await;
+    let store = link(&host, Constraints::new(), login(right)).await;
     assert_eq!(store.get("default", "key").await, Ok(None));
 }
 
-async fn start_process() -> Process {
-    Process::start(env!("CARGO_BIN_EXE_wattle-keyvalue-redis"), Settings::new()).await
+async fn start() -> TestHost {
+    TestHost::start(Launch::new(env!("CARGO_BIN_EXE_wattle-keyvalue-redis"))).await
+}
+
+async fn link(
+    host: &TestHost,
+    constraints: Constraints,
+    config: Settings,
+) -> Caller<test_host::Link> {
+    let link = host.link_to_provider(INTERFACES, constraints, config).await;
+    Caller::new(link.expect("it holds"))
 }
 
 #[tokio::test]

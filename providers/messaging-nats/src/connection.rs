@@ -28,7 +28,7 @@ use tokio::{
 use tracing::warn;
 
 use crate::login::Login;
-use wattle_messaging::Burst;
+use wattle_sdk::Burst;
 
 /// How long an echo may take while nothing else comes. A NATS answers in microseconds; two seconds without a byte mean that it hangs.
 const ECHO_WAIT: Duration = Duration::from_secs(2);

@@ -15,15 +15,15 @@ use async_nats::jetstream::{
 use futures::{FutureExt as _, StreamExt as _};
 use tokio::{sync::OwnedSemaphorePermit, time::sleep};
 use tracing::warn;
+use wattle_sdk::Burst;
+use wattle_sdk::handing::{End, Ready, Work};
 
 use self::message::Given;
 use crate::{
     connection::Connection,
     server::Server,
     settings::{Stream, check_dead_letter},
-    work::{End, Ready, Work},
 };
-use wattle_messaging::Burst;
 
 /// How long JetStream may take to answer about a stream or a consumer.
 const API_WAIT: Duration = Duration::from_secs(2);

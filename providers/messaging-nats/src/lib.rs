@@ -4,7 +4,6 @@
 //! `plain` for subscriptions, `kept` for a stream's messages. Both stand on `server`, a connection per login that is made again
 //! by itself, and that knows when the server has fallen silent.
 
-mod actor;
 mod broker;
 mod connection;
 mod dead_letter;
@@ -15,6 +14,5 @@ mod provider;
 mod server;
 mod settings;
 mod stream;
-mod work;
 
 pub use provider::Nats;

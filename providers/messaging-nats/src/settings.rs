@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use wattle_messaging::{SettingError, Settings, limit::SUBJECT_LEN_MAX};
+use wattle_messaging::{
+    Attempts, Pace, SettingError, Settings,
+    attempts::{BACKOFF, MAX_DELIVER, MAX_IN_FLIGHT, TIMEOUT},
+    limit::SUBJECT_LEN_MAX,
+};
 use wattle_sdk::LinkGrant;
 
 use crate::login::{INBOX_PREFIX, JWT, PING_INTERVAL, SEED, TLS_CA, TLS_CA_FILE, URIS};
@@ -12,11 +16,7 @@ const STREAM: &[&str] = &["stream"];
 const CREATE_STREAM: &[&str] = &["create_stream"];
 const CONSUMER: &[&str] = &["consumer"];
 const ACK_WAIT: &[&str] = &["ack_wait_ms"];
-const MAX_DELIVER: &[&str] = &["max_deliver"];
-const BACKOFF: &[&str] = &["backoff_ms"];
 const DEAD_LETTER: &[&str] = &["dead_letter_subject"];
-const MAX_IN_FLIGHT: &[&str] = &["max_in_flight"];
-const TIMEOUT: &[&str] = &["timeout_ms"];
 
 const LOGIN: [&[&str]; 7] = [URIS, JWT, SEED, TLS_CA, TLS_CA_FILE, INBOX_PREFIX, PING_INTERVAL];
 const SENDING: [&[&str]; 1] = [STREAM];
@@ -33,23 +33,10 @@ const HANDING_OVER: [&[&str]; 10] = [
     TIMEOUT,
 ];
 
-/// Messages of one link that its actor has at the same time.
-const MAX_IN_FLIGHT_DEFAULT: usize = 32;
-/// The host has instances for so many calls to one actor, at most.
-const MAX_IN_FLIGHT_MAX: usize = 1_024;
-/// How long an actor may take with one message.
-const TIMEOUT_DEFAULT_MS: u64 = 30_000;
-const TIMEOUT_MAX_MS: u64 = 3_600_000;
 /// How long JetStream waits for a word about a message before it hands it to somebody else: NATS's own default.
 const ACK_WAIT_DEFAULT_MS: u64 = 30_000;
 const ACK_WAIT_MAX_MS: u64 = 3_600_000;
-/// Attempts before a message is dead, where there is a subject for dead ones.
-const MAX_DELIVER_DEFAULT: u64 = 10;
-const MAX_DELIVER_MAX: u64 = 1_000_000;
-/// Pauses between attempts; the last goes on.
-const BACKOFF_DEFAULT_MS: [u64; 4] = [500, 2_000, 10_000, 30_000];
-const BACKOFF_MAX_MS: u64 = 86_400_000;
-/// Steps of a backoff, and subjects of one link.
+/// Subjects of one link.
 const LIST_LEN_MAX: usize = 100;
 /// The most characters of a durable consumer's name that the server takes.
 const CONSUMER_LEN_MAX: usize = 255;
@@ -58,8 +45,7 @@ const CONSUMER_LEN_MAX: usize = 255;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Handing {
     pub(crate) source: Source,
-    pub(crate) max_in_flight: usize,
-    pub(crate) timeout: Duration,
+    pub(crate) pace: Pace,
 }
 
 /// Where a link's messages come from.
@@ -86,9 +72,7 @@ pub(crate) struct Stream {
     pub(crate) subjects: Vec<String>,
     pub(crate) consumer: String,
     pub(crate) ack_wait: Duration,
-    /// `None`: for ever.
-    pub(crate) max_deliver: Option<u64>,
-    pub(crate) backoff: Vec<Duration>,
+    pub(crate) attempts: Attempts,
     pub(crate) dead_letter: Option<String>,
 }
 
@@ -105,10 +89,7 @@ pub(crate) fn handing(settings: &Settings<'_>, own: &str) -> Result<Handing, Set
         Some(name) => Source::Kept(stream(settings, name, own)?),
         None => Source::Plain(subscriptions(settings, own)?),
     };
-    let max_in_flight =
-        settings.number(MAX_IN_FLIGHT[0], MAX_IN_FLIGHT_DEFAULT, 1..=MAX_IN_FLIGHT_MAX)?;
-    let timeout = settings.millis(TIMEOUT[0], TIMEOUT_DEFAULT_MS, 1..=TIMEOUT_MAX_MS)?;
-    Ok(Handing { source, max_in_flight, timeout })
+    Ok(Handing { source, pace: Pace::from_settings(settings)? })
 }
 
 /// A link's name on every host, for groups and durable consumers. Ids have neither `_` nor `=`, so no other link has it.
@@ -164,16 +145,13 @@ fn stream(settings: &Settings<'_>, name: String, own: &str) -> Result<Stream, Se
     if let Some(subject) = &dead_letter {
         check_dead_letter(subject, &subjects)?;
     }
-    let default = if dead_letter.is_some() { MAX_DELIVER_DEFAULT } else { 0 };
-    let max_deliver = settings.number(MAX_DELIVER[0], default, 0..=MAX_DELIVER_MAX)?;
     Ok(Stream {
         name,
         create,
         subjects,
         consumer,
         ack_wait: settings.millis(ACK_WAIT[0], ACK_WAIT_DEFAULT_MS, 100..=ACK_WAIT_MAX_MS)?,
-        max_deliver: Some(max_deliver).filter(|&max| max > 0),
-        backoff: backoff(settings)?,
+        attempts: Attempts::from_settings(settings, dead_letter.is_some())?,
         dead_letter,
     })
 }
@@ -200,19 +178,6 @@ fn matches(pattern: &str, subject: &str) -> bool {
             _ => return false,
         }
     }
-}
-
-fn backoff(settings: &Settings<'_>) -> Result<Vec<Duration>, SettingError> {
-    let steps = settings.list(BACKOFF);
-    check_len(BACKOFF[0], steps.len())?;
-    if steps.is_empty() {
-        return Ok(BACKOFF_DEFAULT_MS.map(Duration::from_millis).to_vec());
-    }
-    let step = |text: &str| text.parse().ok().filter(|&step: &u64| step <= BACKOFF_MAX_MS);
-    let steps: Option<Vec<u64>> = steps.into_iter().map(step).collect();
-    let wrong =
-        || SettingError::new(BACKOFF[0], "milliseconds, separated by commas, a day at most");
-    Ok(steps.ok_or_else(wrong)?.into_iter().map(Duration::from_millis).collect())
 }
 
 fn check_len(setting: &str, len: usize) -> Result<(), SettingError> {
@@ -273,16 +238,14 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_s_messages_are_tried_for_ever_unless_there_is_a_place_for_dead_ones() {
+    fn a_stream_has_the_link_s_own_consumer_and_only_where_dead_ones_go_a_last_attempt() {
         let stream = |pairs: &[(&str, &str)]| match read(pairs).expect("good settings").source {
             Source::Kept(stream) => stream,
             Source::Plain(_) => panic!("a stream was named"),
         };
         let plain = stream(&[("stream", "S")]);
-        assert_eq!((plain.max_deliver, plain.consumer.as_str()), (None, "own"));
-        let dead = stream(&[("stream", "S"), ("dead-letter-subject", "d"), ("backoff_ms", "1, 2")]);
-        assert_eq!(dead.max_deliver, Some(MAX_DELIVER_DEFAULT));
-        assert_eq!(dead.backoff, [1, 2].map(Duration::from_millis));
+        assert_eq!((plain.attempts.max, plain.consumer.as_str()), (None, "own"));
+        assert!(stream(&[("stream", "S"), ("dead-letter-subject", "d")]).attempts.max.is_some());
     }
 
     #[test]

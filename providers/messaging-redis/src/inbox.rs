@@ -17,7 +17,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tracing::{debug, warn};
-use wattle_messaging::{BrokerMessage, Burst};
+use wattle_messaging::BrokerMessage;
+use wattle_sdk::Burst;
 
 use crate::{
     address::Address,

@@ -15,7 +15,9 @@ use tokio::{
     time::sleep,
 };
 use tracing::warn;
-use wattle_messaging::{Burst, Failure};
+use wattle_messaging::Failure;
+use wattle_sdk::Burst;
+use wattle_sdk::handing::{End, Phase, Ready, Work};
 
 use self::message::Given;
 use crate::{
@@ -23,14 +25,13 @@ use crate::{
     entry::Field,
     server::{RECONNECT_PAUSE, REFUSED_PAUSE, Server},
     settings::Streams,
-    work::{End, Phase, Ready, Work},
 };
 
 /// Whose entries those are that wait for their next attempt.
 const RESTING: &str = "resting";
 
 /// What the names of processes' consumers begin with.
-pub(crate) const CONSUMER: &str = "wattle-";
+const CONSUMER: &str = "wattle-";
 
 /// How long one request for new entries stands, in milliseconds; without any it is made anew.
 const BLOCK_MS: u64 = 1_000;
@@ -71,6 +72,12 @@ type Entry = (String, Fields);
 type Read = Option<Vec<(String, Vec<Value>)>>;
 
 impl Kept {
+    pub(crate) fn new(server: Arc<Server>, work: Arc<Work>, streams: Streams) -> Self {
+        let consumer = format!("{CONSUMER}{:016x}", rand::random::<u64>());
+        let (trouble, full) = (Burst::default(), watch::Sender::new(false));
+        Self { server, work, streams, consumer, trouble, full }
+    }
+
     /// Fetches entries until the link ends.
     pub(crate) async fn run(self: Arc<Self>, mut end: End, mut ready: Ready) {
         let fetching = async {
@@ -91,7 +98,7 @@ impl Kept {
             () = fetching => {}
             () = pending::claim(&self) => {}
         }
-        if *end.0.borrow() == Phase::Draining {
+        if end.phase() == Phase::Draining {
             return self.give_back().await;
         }
         tokio::spawn(async move { self.give_back().await }); // the link is gone, and nobody waits for what is under way

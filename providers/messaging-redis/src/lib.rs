@@ -4,7 +4,6 @@
 //! `plain` for channels, `kept` for streams. Commands go over one connection per login (`server`); a link that listens has a
 //! connection of its own, as Redis serves no commands on one that does.
 
-mod actor;
 mod address;
 mod broker;
 mod connection;
@@ -15,6 +14,5 @@ mod plain;
 mod provider;
 mod server;
 mod settings;
-mod work;
 
 pub use provider::Redis;

@@ -1,28 +1,22 @@
 //! The provider: links come and go, calls are answered, messages are handed over.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use parking_lot::Mutex;
-use tokio::{
-    sync::{oneshot, watch},
-    task::JoinHandle,
-    time::{timeout, timeout_at},
-};
-use wattle_messaging::{Burst, Links, Scope, SettingError, Settings};
+use tokio::time::{timeout, timeout_at};
+use wattle_messaging::{Links, Pace, Scope, SettingError, Settings};
 use wattle_sdk::{
-    CallError, Context, ErrorKind, IncomingCall, LinkDetail, LinkError, LinkGrant, Provider, Reply,
-    Side, StartError,
+    Burst, CallError, Context, ErrorKind, IncomingCall, LinkDetail, LinkError, LinkGrant, Provider,
+    Reply, Side, StartError,
+    handing::{Actor, Handlers, Work},
 };
 
 use crate::{
-    actor::Actor,
     address::Address,
     broker::RedisBroker,
-    kept::{CONSUMER, Kept},
+    kept::Kept,
     plain::Plain,
     server::{Server, Servers},
-    settings::{self, Handing, Source},
-    work::{End, Phase, Ready, Work},
+    settings::{self, Source},
 };
 
 /// What separates the parts of a channel's or a stream's name: whichever its users like.
@@ -36,14 +30,7 @@ pub struct Redis {
     context: Context,
     servers: Servers,
     links: Links<RedisBroker>,
-    handlers: Mutex<BTreeMap<u32, Handler>>,
-}
-
-/// A link that hands messages to an actor.
-struct Handler {
-    phase: watch::Sender<Phase>,
-    work: Arc<Work>,
-    task: JoinHandle<()>,
+    handlers: Handlers,
 }
 
 impl Provider for Redis {
@@ -51,14 +38,14 @@ impl Provider for Redis {
 
     async fn start(context: Context) -> Result<Self, StartError> {
         let (servers, links) = (Servers::default(), Links::default());
-        Ok(Self { context, servers, links, handlers: Mutex::default() })
+        Ok(Self { context, servers, links, handlers: Handlers::default() })
     }
 
     /// The link holds although Redis is down: it comes back by itself, and calls say so until then. It does not hold where Redis
     /// answers that this login may not.
     async fn put_link(&self, link: LinkGrant) -> Result<LinkDetail, LinkError> {
         let number = link.link;
-        let before = self.handlers.lock().remove(&number);
+        let before = self.handlers.take(number);
         let put = match link.side {
             Side::Target => self.put_sender(link).await,
             Side::Source => self.put_handler(link).await,
@@ -74,8 +61,7 @@ impl Provider for Redis {
 
     async fn delete_link(&self, link: u32) {
         self.links.delete(link);
-        let handler = self.handlers.lock().remove(&link);
-        if let Some(handler) = handler {
+        if let Some(handler) = self.handlers.take(link) {
             handler.delete().await;
         }
     }
@@ -98,22 +84,7 @@ impl Provider for Redis {
     }
 
     async fn drain(&self) {
-        let handlers = std::mem::take(&mut *self.handlers.lock());
-        for handler in handlers.values() {
-            handler.phase.send_replace(Phase::Draining);
-        }
-        for handler in handlers.into_values() {
-            let _ = handler.task.await; // a panic was logged, and there is nothing more to end
-            handler.work.idle().await;
-        }
-    }
-}
-
-impl Handler {
-    /// Takes nothing any more; what is under way ends by itself.
-    async fn delete(self) {
-        self.phase.send_replace(Phase::Deleted);
-        let _ = self.task.await; // a panic was logged, and there is nothing more to end
+        self.handlers.drain().await;
     }
 }
 
@@ -141,50 +112,21 @@ impl Redis {
         let own = settings::own_name(start.lattice.as_str(), start.id.as_str(), &link);
         let handing = settings::handing(&settings, &own).map_err(|error| error.to_string())?;
         let server = self.server(&settings).await?;
-        let (handler, ready) = self.hand_over(link.link, handing, Arc::clone(&server));
-        if server.is_up()
-            && let Ok(Ok(Err(reason))) = timeout(READY_WAIT, ready).await
-        {
-            handler.delete().await;
-            return Err(reason);
-        }
-        self.handlers.lock().insert(link.link, handler);
-        Ok(())
-    }
-
-    fn hand_over(
-        &self,
-        link: u32,
-        handing: Handing,
-        server: Arc<Server>,
-    ) -> (Handler, oneshot::Receiver<Result<(), String>>) {
-        let host = self.context.host.clone();
-        let actor = Actor { host: host.clone(), link, timeout: handing.timeout };
-        let work = Arc::new(Work::new(actor, &handing));
-        let (phase, end) = watch::channel(Phase::Running);
-        let (ready, is_ready) = oneshot::channel();
-        let (end, ready) = (End(end), Ready(Some(ready)));
-        let lane = usize::try_from(link).unwrap_or_default();
-        let task = match handing.source {
+        let wait = server.is_up().then_some(READY_WAIT);
+        let Pace { max_in_flight, timeout } = handing.pace;
+        let actor = Actor { host: self.context.host.clone(), link: link.link, timeout };
+        let work = Arc::new(Work::new(actor, max_in_flight));
+        match handing.source {
             Source::Channels(channels) => {
-                let plain = Plain { server, work: Arc::clone(&work), channels };
-                host.spawn_on(lane, plain.run(end, ready))
+                let dropped = Burst::default();
+                let plain = Plain { server, work: Arc::clone(&work), channels, dropped };
+                self.handlers.start(work, wait, |end, ready| plain.run(end, ready)).await
             }
             Source::Streams(streams) => {
-                let (trouble, work) = (Burst::default(), Arc::clone(&work));
-                let consumer = format!("{CONSUMER}{:016x}", rand::random::<u64>());
-                let kept = Arc::new(Kept {
-                    server,
-                    work,
-                    streams,
-                    consumer,
-                    trouble,
-                    full: watch::Sender::new(false),
-                });
-                host.spawn_on(lane, kept.run(end, ready))
+                let kept = Arc::new(Kept::new(server, Arc::clone(&work), streams));
+                self.handlers.start(work, wait, |end, ready| kept.run(end, ready)).await
             }
-        };
-        (Handler { phase, work, task }, is_ready)
+        }
     }
 
     /// The server that the settings name, once it is known whether it takes this login.

@@ -12,7 +12,7 @@ use tracing::error;
 use wattle_core::{CallError, ErrorKind, call::RequestHead, codec};
 use wattle_wire::{Handler, Reply, Request, frame::HEAD_LEN_MAX};
 
-use crate::{IncomingCall, Provider};
+use crate::{IncomingCall, Provider, handles::made::kept_if_answered};
 
 /// Answers what comes over one lane.
 pub(crate) struct Calls<P> {
@@ -40,7 +40,7 @@ impl<P: Provider> Handler for Calls<P> {
             let starting = || CallError::new(ErrorKind::Unavailable, "the provider is starting");
             let provider = provider.ok_or_else(starting)?;
             let call = IncomingCall::parse(request)?;
-            provider.call(call).await
+            kept_if_answered(async move { provider.call(call).await }).await
         }
     }
 
@@ -55,7 +55,7 @@ impl<P: Provider> Handler for Calls<P> {
 }
 
 impl IncomingCall {
-    fn parse(request: Request) -> Result<Self, CallError> {
+    pub(crate) fn parse(request: Request) -> Result<Self, CallError> {
         let Request { head, params, body } = request;
         let head: RequestHead<'_> = codec::decode(&head, HEAD_LEN_MAX).map_err(|error| {
             CallError::new(ErrorKind::Malformed, format!("the call's head: {error}"))

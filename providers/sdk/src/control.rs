@@ -41,14 +41,29 @@ pub(crate) async fn run<P: Provider>(
     };
     slot.get_or_init(|| Arc::clone(&provider));
     say(&host, &ToHost::Ready);
+    let (orders, mut ordered) = mpsc::channel(MESSAGES_MAX);
+    let sorting = tokio::spawn(sort(host.clone(), messages, orders));
+    while let Some(order) = ordered.recv().await {
+        obey(&host, &provider, order).await;
+    }
+    sorting.abort();
+    Ok(())
+}
+
+/// What is said of leases is heard at once: a link that takes its time, or waits for a lease, does not stand in the way.
+async fn sort(host: Host, mut messages: mpsc::Receiver<Bytes>, orders: mpsc::Sender<ToProvider>) {
     while let Some(message) = messages.recv().await {
         match decode(&message) {
-            Ok(message) => obey(&host, &provider, message).await,
+            Ok(ToProvider::Lease { lease, news }) => host.leases().hear(lease, news),
+            Ok(order) => {
+                if orders.send(order).await.is_err() {
+                    return;
+                }
+            }
             // A later version's host says more than this one knows.
             Err(error) => warn!(%error, "a control message was not understood"),
         }
     }
-    Ok(())
 }
 
 async fn start<P: Provider>(host: &Host, message: &[u8]) -> Result<P, StartError> {
@@ -66,10 +81,12 @@ async fn start<P: Provider>(host: &Host, message: &[u8]) -> Result<P, StartError
 async fn obey<P: Provider>(host: &Host, provider: &Arc<P>, message: ToProvider) {
     match message {
         ToProvider::Start(_) => warn!("the host said a second time how to start"),
+        ToProvider::Lease { lease, news } => host.leases().hear(lease, news),
         ToProvider::PutLink(grant) => put_link(host, provider, grant).await,
         ToProvider::DeleteLink { link } => {
             let owner = Arc::clone(provider);
             guarded("a link was deleted", async move { owner.delete_link(link).await }).await;
+            host.leases().link_deleted(link);
             say(host, &ToHost::LinkDeleted { link });
         }
         ToProvider::Drain { grace_ms } => {

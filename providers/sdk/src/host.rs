@@ -7,6 +7,8 @@ use tokio::{runtime::Handle, task::JoinHandle, time::timeout};
 use wattle_core::{CallError, CallId, ErrorKind, Operation, TraceParent, call::RequestHead, codec};
 use wattle_wire::{Body, Connection, Reply, Request};
 
+use crate::lease::{Lease, LeaseError, Leases};
+
 thread_local! {
     /// The lane that this thread drives. Threads that drive none use the first.
     static LANE: Cell<usize> = const { Cell::new(0) };
@@ -22,11 +24,13 @@ pub(crate) struct Lane {
 #[derive(Clone)]
 pub struct Host {
     lanes: Arc<[Lane]>,
+    leases: Arc<Leases>,
 }
 
 impl Host {
     pub(crate) fn new(lanes: Vec<Lane>) -> Self {
-        Self { lanes: lanes.into() }
+        let leases = Leases::new(lanes[0].connection.clone());
+        Self { lanes: lanes.into(), leases }
     }
 
     /// Notes which lane the calling thread drives.
@@ -63,6 +67,19 @@ impl Host {
             let text = format!("no answer to {operation} within {deadline:?}");
             Err(CallError::new(ErrorKind::DeadlineExceeded, text))
         })
+    }
+
+    /// Wants a lease: of all hosts of the lattice that run this provider and know this link, one at a time holds it. A second one of
+    /// the same link and name is another handle to the first.
+    ///
+    /// # Errors
+    /// The name is none, or this provider wants too many.
+    pub fn lease(&self, link: u32, name: &str) -> Result<Lease, LeaseError> {
+        self.leases.want(link, name)
+    }
+
+    pub(crate) fn leases(&self) -> &Leases {
+        &self.leases
     }
 
     /// How many lanes there are: threads, each with a runtime and a socket of its own.

@@ -107,6 +107,10 @@ impl Database for PostgresDatabase {
         statement: &str,
         deadline: Instant,
     ) -> Result<String, StatementPrepareError> {
+        // A token stands for a text, and this one has been found to be a statement.
+        if let Some(token) = self.prepared.known(statement) {
+            return Ok(token);
+        }
         let run = async |session: &mut Session| session.prepare(statement).await.map(drop);
         self.run(deadline, Left::InOrder, run).await?;
         Ok(self.prepared.token(statement))

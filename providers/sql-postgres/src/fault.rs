@@ -80,6 +80,11 @@ fn judged(said: &DbError) -> QueryError {
     }
 }
 
+/// An error that PostgreSQL answered, as people read it.
+pub(crate) fn said(error: &DbError) -> String {
+    Said(error).to_string()
+}
+
 /// PostgreSQL's error as people read it: code, message, detail.
 struct Said<'a>(&'a DbError);
 

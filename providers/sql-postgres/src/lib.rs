@@ -4,6 +4,7 @@ mod database;
 mod decode;
 mod encode;
 mod fault;
+mod migrations;
 mod pool;
 mod portable;
 mod prepared;

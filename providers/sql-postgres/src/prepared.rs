@@ -32,6 +32,14 @@ struct Entry {
 }
 
 impl Prepared {
+    /// The token of this text, if it has been prepared.
+    pub(crate) fn known(&self, text: &str) -> Option<String> {
+        let mut tokens = self.statements.lock().unwrap_or_else(PoisonError::into_inner);
+        let token = tokens.by_text.get(text).cloned()?;
+        tokens.touch(&token);
+        Some(token)
+    }
+
     /// The token of this text, made where it has none: random, so that nobody can guess another link's.
     pub(crate) fn token(&self, text: &str) -> String {
         let mut tokens = self.statements.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,17 +1,25 @@
 //! The provider against a real PostgreSQL: the contract, its limits, and what happens when PostgreSQL goes away.
 
+#[path = "postgres/beside.rs"]
+mod beside;
 #[path = "postgres/isolation.rs"]
 mod isolation;
 #[path = "postgres/limits.rs"]
 mod limits;
 #[path = "postgres/link.rs"]
 mod link;
+#[path = "postgres/load.rs"]
+mod load;
+#[path = "postgres/migrations.rs"]
+mod migrations;
 #[path = "postgres/outages.rs"]
 mod outages;
 #[path = "postgres/portable.rs"]
 mod portable;
 #[path = "postgres/process.rs"]
 mod process;
+#[path = "postgres/rounds.rs"]
+mod rounds;
 #[path = "postgres/server.rs"]
 mod server;
 #[path = "postgres/tls.rs"]
@@ -53,7 +61,7 @@ async fn the_process_keeps_the_contract_and_outlives_postgres() {
     until(SOON, "it serves again", async || value(&database, "SELECT 1").await.is_ok()).await;
     let changed = database.exec(&token, &[PgValue::Int4(1)]).await;
     assert_eq!(changed, Ok(1), "a token outlives its connection");
-    assert_eq!(process.child.try_wait().expect("it is ours"), None, "it was not restarted");
+    assert!(process.is_running(), "it was not restarted");
 }
 
 #[tokio::test]
@@ -74,7 +82,7 @@ async fn a_link_that_cannot_hold_says_why_and_not_the_password() {
         (tables, url("", ""), "constraint"),
     ];
     for (constraints, settings, why) in refused {
-        let reason = process.put(constraints, settings).await.err().expect("it cannot hold");
+        let reason = process.put(constraints, settings).await.expect_err("it cannot hold");
         assert!(reason.contains(why), "{why}: {reason}");
         assert!(!reason.contains("falsch") && !reason.contains(PASSWORD), "{reason}");
     }
@@ -97,7 +105,7 @@ async fn the_process_keeps_the_portable_contract_on_links_of_its_own() {
     wattle_sql::conformance::run(make, portable::ABILITIES).await;
     let access = Constraints::from([("access".to_owned(), vec!["read".to_owned()])]);
     let link = process.put_on(wattle_sql::INTERFACES, access, server.settings(&[])).await;
-    let reason = link.err().expect("it cannot hold");
+    let reason = link.expect_err("it cannot hold");
     assert!(reason.contains("constraint"), "{reason}");
 }
 

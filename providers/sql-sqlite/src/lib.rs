@@ -22,6 +22,6 @@ mod writer;
 pub use connection::OpenError;
 pub use file::File;
 pub use link::SqliteDatabase;
-pub use migrations::{FolderError, MigrateError, migrate};
+pub use migrations::{MigrateError, migrate};
 pub use provider::Sqlite;
 pub use settings::{Settings, SettingsError};

@@ -11,7 +11,7 @@ use wattle_sdk::{
     CallError, Context, ErrorKind, IncomingCall, LinkDetail, LinkError, LinkGrant, Provider, Reply,
     Side, StartError,
 };
-use wattle_sql::{Limits, Links, Scope};
+use wattle_sql::{Limits, Links, Scope, migrations::Source};
 
 use crate::{File, OpenError, Settings, SqliteDatabase, migrations::migrate};
 
@@ -41,12 +41,12 @@ impl Provider for Sqlite {
         let scope = Scope::new(&constraints).map_err(refusal)?;
         let limits = Limits::from_settings(&config).map_err(refusal)?;
         let path = self.settings.file(&config).map_err(refusal)?;
-        let folder = self.settings.migrations(&config).map_err(refusal)?;
+        let migrations = Source::from_settings(&config).map_err(refusal)?;
         let failed = |error: OpenError| LinkError::new(format!("{}: {error}", path.display()));
         let file = self.file(&path).await.map_err(failed)?;
-        if let Some(folder) = folder {
+        if let Some(migrations) = migrations {
             let migrated = Arc::clone(&file);
-            let done = spawn_blocking(move || migrate(&migrated, &folder)).await;
+            let done = spawn_blocking(move || migrate(&migrated, &migrations)).await;
             done.map_err(|_panic| LinkError::new("a migration panicked"))?.map_err(refusal)?;
         }
         self.links.put(link, limits, SqliteDatabase::new(file, scope));

@@ -19,9 +19,6 @@ const DATABASE: &str = "database";
 /// The database of links that name none.
 const DEFAULT_DATABASE: &str = "default";
 
-/// A link's setting: the folder of the migrations that its database needs.
-const MIGRATIONS: &str = "migrations";
-
 /// How many bytes a database's file may grow to where nobody says: a device's disk has other users.
 const DATABASE_LEN_DEFAULT: u64 = 10 * 1024 * 1024 * 1024;
 
@@ -44,9 +41,6 @@ pub enum SettingsError {
     /// The link's database is not a name, so it could lead out of the folder.
     #[error("database: {0}")]
     Database(#[from] NameError),
-    /// Relative to what, nobody could say: the provider's process has no folder that a user knows.
-    #[error("migrations: {0:?} is not an absolute path, on the machine of this provider's host")]
-    Migrations(String),
     /// Not a number of bytes.
     #[error("max_database_bytes: {0:?} is not a whole number of at least {DATABASE_LEN_MIN}")]
     DatabaseLen(String),
@@ -68,19 +62,6 @@ impl Settings {
     pub fn file(&self, link: &BTreeMap<String, String>) -> Result<PathBuf, SettingsError> {
         let name: Name = link.get(DATABASE).map_or(DEFAULT_DATABASE, String::as_str).parse()?;
         Ok(self.dir.join(format!("{name}.sqlite")))
-    }
-
-    /// The folder of the migrations that a link brings, if it does.
-    pub fn migrations(
-        &self,
-        link: &BTreeMap<String, String>,
-    ) -> Result<Option<PathBuf>, SettingsError> {
-        let Some(path) = link.get(MIGRATIONS) else { return Ok(None) };
-        let folder = PathBuf::from(path);
-        if !folder.is_absolute() {
-            return Err(SettingsError::Migrations(path.clone()));
-        }
-        Ok(Some(folder))
     }
 
     /// How many bytes each database's file may grow to.
@@ -116,15 +97,6 @@ mod tests {
         for bad in ["../other", "/etc/passwd", "", "a.b", "a/b", ":memory:", "file:x"] {
             assert!(named(bad).is_err(), "{bad:?}");
         }
-    }
-
-    #[test]
-    fn migrations_are_where_an_absolute_path_leads() {
-        let settings = Settings::new(&config(&[("dir", "/mine")])).expect("a folder");
-        let from = |path| settings.migrations(&config(&[("migrations", path)]));
-        assert_eq!(from("/srv/cart/migrations"), Ok(Some("/srv/cart/migrations".into())));
-        assert_eq!(from("migrations"), Err(SettingsError::Migrations("migrations".into())));
-        assert_eq!(settings.migrations(&BTreeMap::new()), Ok(None));
     }
 
     #[test]

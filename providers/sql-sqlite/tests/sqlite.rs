@@ -1,5 +1,7 @@
 //! The provider against real files: the contract, what a crash leaves, what nobody may, and who waits for whom.
 
+#[path = "../../sql-postgres/tests/postgres/beside.rs"]
+mod beside;
 #[path = "sqlite/denials.rs"]
 mod denials;
 #[path = "sqlite/files.rs"]

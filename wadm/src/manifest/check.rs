@@ -1,5 +1,6 @@
 //! What components have to do with each other.
 
+mod built_in;
 mod links;
 mod old;
 mod settings;
@@ -17,8 +18,9 @@ use super::{
     reader::Reader,
 };
 
-pub(super) fn all(reader: &mut Reader, components: &mut [Component], old: Old) {
+pub(super) fn all(reader: &mut Reader, components: &mut Vec<Component>, mut old: Old) {
     names(reader, components);
+    built_in::secrets(reader, components, std::mem::take(&mut old.secrets));
     old::resolve(reader, components, old);
     settings::own(reader, components);
     links::all(reader, components);
@@ -60,6 +62,27 @@ fn unknown(reader: &mut Reader, components: &[Component], name: &Placed<Name>) {
 
 fn find<'a>(components: &'a [Component], name: &Name) -> Option<&'a Component> {
     components.iter().find(|other| other.name == *name)
+}
+
+/// What is known of a provider without asking it.
+struct Spoken {
+    name: &'static str,
+    imports: &'static [&'static str],
+    exports: &'static [&'static str],
+}
+
+fn spoken(component: &Component) -> Option<Spoken> {
+    match &component.source {
+        Source::Image(Image::Shipped(shipped, _)) => {
+            let Shipped { name, imports, exports, .. } = **shipped;
+            Some(Spoken { name, imports, exports })
+        }
+        Source::BuiltIn(built_in) => {
+            let (imports, exports) = (built_in.import_names(), built_in.export_names());
+            Some(Spoken { name: built_in.name(), imports, exports })
+        }
+        _ => None,
+    }
 }
 
 fn shipped(component: &Component) -> Option<&'static Shipped> {

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use wattle_core::{LinkName, Name, control::ActorLimits, quantity};
+use wattle_core::{BuiltIn, LinkName, Name, control::ActorLimits, link::ConfigValue, quantity};
 
 use super::{
-    Component, Config, Image, Kind, Probe, Scaler, Source, images,
+    Component, Config, Finding, Image, Kind, Probe, Scaler, Source, images,
     link::OldLink,
-    node::{Node, Placed},
+    node::{Node, Place, Placed},
     reader::Reader,
     traits,
 };
@@ -15,11 +15,20 @@ use super::{
 /// Without a scaler there is one.
 const SCALER_DEFAULT: Scaler = Scaler::Spread { instances: 1, spread: Vec::new() };
 
-/// What manifests from before components say: links that stand at the actor, and their names at the provider.
+/// What stands for links in other words: what manifests from before components say, at the actor, with its names at the provider.
 #[derive(Default)]
 pub(super) struct Old {
     pub(super) links: Vec<OldLink>,
     pub(super) names: HashMap<Name, LinkName>,
+    /// Not old, and a link all the same.
+    pub(super) secrets: Vec<OwnSecrets>,
+}
+
+/// The secrets that an actor names where it stands.
+pub(super) struct OwnSecrets {
+    pub(super) source: Name,
+    pub(super) values: super::Properties,
+    pub(super) place: Place,
 }
 
 /// What is wrong within a component is said, and the rest of it is there for the others: one mistake is one error.
@@ -50,7 +59,16 @@ pub(super) fn read(reader: &mut Reader, node: &Node, old: &mut Old) -> Option<Co
         let what = format!("{application} says how many there are: a scaler is not honoured here");
         reader.warning(node, what);
     }
+    if let (Some(Source::BuiltIn(built_in)), Some(node)) = (&properties.source, has_scaler)
+        && traits.scaler.is_some()
+    {
+        let what = format!("{built_in} is on every host: a scaler is not honoured here");
+        reader.warning(node, what);
+    }
     let name = name?;
+    if let Some((values, place)) = properties.secrets {
+        old.secrets.push(OwnSecrets { source: name.clone(), values, place });
+    }
     if let Some(link_name) = link_name {
         old.names.insert(name.clone(), link_name);
     }
@@ -93,6 +111,7 @@ struct Properties {
     config: Vec<Config>,
     limits: ActorLimits,
     probe: Option<Probe>,
+    secrets: Option<(super::Properties, Place)>,
     link_name: Option<LinkName>,
 }
 
@@ -100,6 +119,7 @@ fn properties_of(reader: &mut Reader, node: &Node, kind: Option<Kind>) -> Proper
     let Some(mut fields) = reader.fields(node, "properties") else { return Properties::default() };
     let image = fields.take("image");
     let application = fields.take("application");
+    let built_in = fields.take("built-in");
     let alias = fields
         .take("id")
         .and_then(|node| Some(Placed { value: reader.name(node)?, place: node.place.clone() }));
@@ -132,7 +152,15 @@ fn properties_of(reader: &mut Reader, node: &Node, kind: Option<Kind>) -> Proper
         (Some(node), _) => probe(reader, node),
         (None, _) => None,
     };
-    secrets(reader, fields.take("secrets"));
+    let secrets = match (fields.take("secrets"), kind) {
+        (Some(node), Some(Kind::Actor)) if application.is_none() => {
+            Some((own_secrets(reader, node), node.place.clone()))
+        }
+        (node, _) => {
+            secrets(reader, node);
+            None
+        }
+    };
     if let Some(node) = fields.take("contract") {
         reader.warning(node, "claims say what a provider serves: this is not needed");
     }
@@ -141,22 +169,82 @@ fn properties_of(reader: &mut Reader, node: &Node, kind: Option<Kind>) -> Proper
         reader.reference(node)
     });
     fields.finish(reader);
-    let source = match (image, application) {
-        (Some(image), None) => {
+    let source = match (image, application, built_in) {
+        (Some(image), None, None) => {
             kind.and_then(|kind| images::read(reader, image, kind)).map(Source::Image)
         }
-        (None, Some(application)) => shared(reader, application),
-        (Some(_), Some(other)) => {
-            reader.error(other, "a component has either an image or an application");
+        (None, Some(application), None) => shared(reader, application),
+        (None, None, Some(node)) => {
+            if let Some(node) = own_config {
+                reader.warning(node, "what is built into hosts has no config: it is not honoured");
+            }
+            self::built_in(reader, node, kind)
+        }
+        (image, application, built_in @ Some(_))
+        | (image @ Some(_), application @ Some(_), built_in) => {
+            if let Some(node) = built_in.or(application).or(image) {
+                reader.error(node, "a component has one of image, application and built-in");
+            }
             None
         }
-        (None, None) => {
+        (None, None, None) => {
             reader
                 .error(node, "properties needs image, or application for what another one shares");
             None
         }
     };
-    Properties { source, alias, config, limits, probe, link_name }
+    Properties { source, alias, config, limits, probe, secrets, link_name }
+}
+
+fn built_in(reader: &mut Reader, node: &Node, kind: Option<Kind>) -> Option<Source> {
+    let text = reader.text(node)?;
+    let Some(found) = BuiltIn::named(text) else {
+        let known: Vec<&str> = BuiltIn::ALL.iter().map(|it| it.name()).collect();
+        let what = format!("{text:?} is not built into hosts: there is {}", known.join(", "));
+        reader.error(node, what);
+        return None;
+    };
+    if kind == Some(Kind::Actor) {
+        let what = format!("{found} is a provider");
+        reader.findings.push(Finding::error(&node.place, what).with_help("write type: capability"));
+    }
+    Some(Source::BuiltIn(found))
+}
+
+/// The secrets that an actor gets, as wasmCloud's manifests name them: each by what the actor calls it, with the name that hosts know it
+/// by as its key.
+fn own_secrets(reader: &mut Reader, node: &Node) -> super::Properties {
+    let mut values = super::Properties::new();
+    for node in reader.list(node) {
+        let Some(mut fields) = reader.fields(node, "a secret of an actor") else { continue };
+        let name = fields.need(reader, "name").and_then(|node| Some((node, reader.text(node)?)));
+        let kept = fields.take("properties");
+        fields.finish(reader);
+        let kept = kept.map_or(Some(None), |node| key_of(reader, node));
+        let (Some((at, name)), Some(key)) = (name, kept) else { continue };
+        let Some(secret) = reader.name(key.unwrap_or(at)) else { continue };
+        let value = Placed { value: ConfigValue::Secret { secret }, place: at.place.clone() };
+        if values.insert(name.to_owned(), value).is_some() {
+            reader.error(at, format!("the secret {name:?} is there twice"));
+        }
+    }
+    values
+}
+
+/// Under which key a secret is kept, where it says so.
+fn key_of<'a>(reader: &mut Reader, node: &'a Node) -> Option<Option<&'a Node>> {
+    let mut fields = reader.fields(node, "a secret's properties")?;
+    let key = fields.take("key");
+    for name in ["policy", "field", "version"] {
+        if let Some(node) = fields.take(name) {
+            let what = format!("a secret's {name} is not honoured");
+            let help =
+                "hosts read the secret from the file in their --secrets-dir that the key names";
+            reader.warning_with_help(node, &what, help);
+        }
+    }
+    fields.finish(reader);
+    Some(key)
 }
 
 fn shared(reader: &mut Reader, node: &Node) -> Option<Source> {

@@ -2,6 +2,8 @@
 
 mod shipped;
 
+use wattle_core::BuiltIn;
+
 use self::shipped::SHIPPED;
 use super::{Kind, finding::Finding, node::Node, reader::Reader};
 
@@ -72,6 +74,12 @@ pub(super) fn read(reader: &mut Reader, node: &Node, kind: Kind) -> Option<Image
             true => finding,
             false => finding.with_help(format!("for a file, write file:{text}")),
         });
+        return None;
+    }
+    if let Some(built_in) = BuiltIn::named(text) {
+        let what = format!("{built_in} is built into every host, and has no image");
+        let help = format!("write built-in: {built_in}");
+        reader.findings.push(Finding::error(&node.place, what).with_help(help));
         return None;
     }
     if kind == Kind::Provider && (is_wasmclouds(text) || !text.contains('/')) {

@@ -16,12 +16,14 @@ use super::{
 };
 
 /// What a link on a package may be held to, where that is known; anything else would deny.
-const CONSTRAINTS: [(&str, &[&str]); 6] = [
+const CONSTRAINTS: [(&str, &[&str]); 8] = [
     ("wasi:blobstore", &["containers", "prefix", "access"]),
     ("wasi:http", &["allowed-hosts", "allowed-addresses"]),
     ("wasi:keyvalue", &["key-prefix", "buckets"]),
     ("wasmcloud:messaging", &["subjects"]),
     ("wasmcloud:postgres", &[]),
+    ("wasmcloud:secrets", &["names"]),
+    ("wattle:control", &["commands", "ids"]),
     ("wattle:sql", &["tables", "access"]),
 ];
 

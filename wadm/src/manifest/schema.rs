@@ -106,6 +106,9 @@ struct Properties {
     image: Option<String>,
     /// Instead of an image: what another application shares.
     application: Option<Shared>,
+    /// Instead of an image: what is part of every host.
+    #[schemars(rename = "built-in")]
+    built_in: Option<BuiltIn>,
     /// The id that it had under wasmCloud: an alias for its name.
     id: Option<String>,
     /// Its settings; later ones win.
@@ -114,15 +117,48 @@ struct Properties {
     limits: Option<Limits>,
     /// What an actor has to answer before it counts.
     health: Option<Health>,
-    /// Not honoured: give the setting that needs one as {secret: NAME}.
-    #[deprecated]
-    secrets: Option<Vec<serde_json::Value>>,
+    /// The secrets that an actor may read (`wasmcloud:secrets`), each from a file of its host's --secrets-dir. Of a provider not
+    /// honoured: give the setting that needs one as {secret: NAME}.
+    secrets: Option<Vec<OwnSecret>>,
     /// Not needed: claims say what a provider serves.
     #[deprecated]
     contract: Option<String>,
     /// The name of the links that linkdef traits stand for.
     #[deprecated]
     link_name: Option<String>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum BuiltIn {
+    /// Hands actors the secrets that their links name.
+    Secrets,
+    /// Shows actors what is on the lattice, lets them command it within their links, and tells them of events.
+    LatticeControl,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct OwnSecret {
+    /// What the actor calls it.
+    name: String,
+    properties: Option<KeptSecret>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct KeptSecret {
+    /// The file's name in the --secrets-dir; without it, what the actor calls it.
+    key: Option<String>,
+    /// Not honoured: hosts read secrets themselves.
+    #[deprecated]
+    policy: Option<String>,
+    /// Not honoured: a secret is one value.
+    #[deprecated]
+    field: Option<String>,
+    /// Not honoured: a secret is what it is now.
+    #[deprecated]
+    version: Option<String>,
 }
 
 /// A `GET` that an actor has to answer with a status below 400 on each host, before a new version of it takes the place of the old one.
@@ -335,6 +371,8 @@ mod tests {
             ("application", "Shared"),
             ("config", "Config"),
             ("a secret", "Secret"),
+            ("a secret of an actor", "OwnSecret"),
+            ("a secret's properties", "KeptSecret"),
             ("limits", "Limits"),
             ("health", "Health"),
             ("a scaler", "Scaler"),

@@ -80,6 +80,7 @@ spec:
     - {name: kv, type: capability, properties: {image: keyvalue-redis}}
     - {name: b, type: component, properties: {application: {name: other, component: b}}}
     - {name: c, type: component, properties: {image: a/b, limits: {}, health: {path: /}}}
+    - {name: d, type: component, properties: {image: a/b, secrets: [{name: x, properties: {key: y}}]}}
 "#;
 
 fn good(text: &str) -> Manifest {
@@ -181,7 +182,7 @@ fn what_is_not_honoured_is_named_with_its_line() {
         )
         .replace(
             "id: my-counter-1",
-            "id: my-counter\n        secrets: [{name: token}]\n        colour: red",
+            "id: my-counter\n        secrets: [{name: token, properties: {policy: vault, key: token}}]\n        colour: red",
         )
         .replace(
             "- type: daemonscaler",
@@ -197,7 +198,7 @@ fn what_is_not_honoured_is_named_with_its_line() {
         [
             "8: warning: metadata has no field \"namespace\": it is not honoured",
             "10: warning: policies are not honoured: hosts read secrets themselves",
-            "17: warning: secrets of wasmCloud's policies are not honoured",
+            "17: warning: a secret's policy is not honoured",
             "18: warning: properties has no field \"colour\": it is not honoured",
             "36: warning: keyvalue-redis serves nothing on wasi:keyvalue/eventual: the link does not allow it",
             "37: warning: a link has no field \"retries\": it is not honoured",
@@ -642,4 +643,45 @@ spec:
     assert!(said(&ours)[0].contains("error: the link names no hosts"), "{:?}", said(&ours));
     let named = text("http-client", ", constraints: {allowed-hosts: ['https://*']}");
     assert_eq!(said(&named), Vec::<String>::new());
+}
+
+#[test]
+fn an_actors_secrets_are_a_link_to_where_hosts_keep_them() {
+    let secrets = "secrets: [{name: DB, properties: {key: db-password}}, {name: token}]";
+    let text =
+        with(&format!("{{name: a, type: component, properties: {{image: a/b, {secrets}}}}}"));
+    let manifest = good(&text);
+    let keeper = manifest.components.last().expect("a component more");
+    assert_eq!(keeper.source, Source::BuiltIn(BuiltIn::Secrets));
+    let [link] = &manifest.components[0].links[..] else { panic!("one link") };
+    assert_eq!(link.target.value, keeper.name);
+    assert_eq!(interfaces(link), ["wasmcloud:secrets/store", "wasmcloud:secrets/reveal"]);
+    let named = texts(&[("DB", "secret db-password"), ("token", "secret token")]);
+    assert_eq!(settings(&link.target_config), named);
+}
+
+#[test]
+fn what_is_built_in_needs_no_image_and_its_links_say_what_they_allow() {
+    let link = |more: &str| {
+        with(&format!(
+            "{{name: a, type: component, properties: {{image: a/b}}, traits: [{{type: link, properties: {{target: keep, namespace: wasmcloud, package: secrets, interfaces: [store]{more}}}}}]}},\n\
+             {{name: keep, type: capability, properties: {{built-in: secrets}}}}"
+        ))
+    };
+    good(&link(", constraints: {names: [db-password, api-*]}"));
+    let [nothing] = &said(&link(""))[..] else { panic!("one finding") };
+    assert_eq!(nothing, "5: error: the link names no secrets, so it allows none");
+    let [remote] = &said(&link(", constraints: {names: a}, locality: remote"))[..] else {
+        panic!("one finding")
+    };
+    assert!(remote.contains("on the host of its caller"), "{remote}");
+    for (written, wrong) in [
+        ("type: capability, properties: {image: secrets}", "has no image"),
+        ("type: component, properties: {built-in: secrets}", "is a provider"),
+        ("type: capability, properties: {built-in: vault}", "is not built into hosts"),
+        ("type: capability, properties: {built-in: secrets, image: a/b}", "has one of"),
+    ] {
+        let said = said(&with(&format!("{{name: a, {written}}}")));
+        assert!(said.iter().any(|it| it.contains(wrong)), "{written}: {said:?}");
+    }
 }

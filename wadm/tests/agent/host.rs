@@ -119,6 +119,7 @@ impl SimHost {
             labels: self.labels.clone(),
             actors: state.of(Kind::Actor).map(actor).collect(),
             providers: state.of(Kind::Provider).map(provider).collect(),
+            built_in: Vec::new(),
             refused: BTreeMap::new(),
             sessions: 0,
             elsewhere: Vec::new(),

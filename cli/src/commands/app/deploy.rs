@@ -6,8 +6,9 @@ use anyhow::Context as _;
 use clap::Args;
 use wattle_claims::content_of;
 use wattle_core::{
-    EntityId, Link, Name,
+    EntityId, Interface, Link, Name,
     deployment::{Version, VersionName},
+    entity::CodeKey,
 };
 use wattle_wadm::{declare, manifest::Manifest};
 
@@ -108,7 +109,7 @@ fn check_passwords(version: &Version) -> Result<(), Problem> {
 /// What the deployment grants, for whoever is about to sign it.
 pub(super) fn grants(application: &Name, artifacts: &[Artifact], version: &Version) -> String {
     let mut text = format!("{application} {} grants:", version.name);
-    let joined = |names: &[wattle_core::Interface]| {
+    let joined = |names: &[Interface]| {
         let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
         if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
     };
@@ -122,6 +123,10 @@ pub(super) fn grants(application: &Name, artifacts: &[Artifact], version: &Versi
             joined(imports),
             joined(exports),
         );
+        let lacking = lacking(application, artifact, version);
+        if !lacking.is_empty() {
+            let _ = write!(text, "\n    lacks    {}: no link provides it", joined(&lacking));
+        }
     }
     // What was signed and stored before, which nobody looks into again.
     let is_known =
@@ -138,6 +143,18 @@ pub(super) fn grants(application: &Name, artifacts: &[Artifact], version: &Versi
         }
     }
     text
+}
+
+/// What an actor imports and no link of its application provides, so that its calls will fail.
+fn lacking(application: &Name, artifact: &Artifact, version: &Version) -> Vec<Interface> {
+    let CodeKey::Actor(_) = artifact.identity.key else { return Vec::new() };
+    let id = declare::id(application, &artifact.component);
+    let is_linked = |interface: &Interface| {
+        let mut links = version.links.iter().filter(|link| link.source.id == id);
+        links.any(|link| link.interfaces.contains(interface))
+    };
+    let needed = artifact.imports.iter().filter(|interface| interface.needs_link());
+    needed.filter(|interface| !is_linked(interface)).cloned().collect()
 }
 
 async fn upload(session: &Session, artifacts: &[Artifact]) -> anyhow::Result<()> {

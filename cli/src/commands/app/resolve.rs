@@ -190,6 +190,10 @@ pub(super) async fn known(
         (component.clone(), Resolved { artifact: *digest, identity: identity.clone() })
     });
     let mut known = Known { images: images.collect(), ..Known::default() };
+    let is_built_in = |it: &Component| matches!(it.source, Source::BuiltIn(_));
+    if manifest.components.iter().any(is_built_in) {
+        known.hosts = Some(account_of_hosts(session).await?);
+    }
     for component in &manifest.components {
         if let Source::Shared { application, component: theirs } = &component.source {
             let party = shared(session, application, theirs).await?;
@@ -197,6 +201,19 @@ pub(super) async fn known(
         }
     }
     Ok(known)
+}
+
+/// Whose what is built into the hosts is. Where hosts of several accounts are, those of the user's own are meant.
+async fn account_of_hosts(session: &Session) -> anyhow::Result<AccountKey> {
+    let inventories = session.inventories().await?;
+    let built_in = inventories.iter().flat_map(|host| &host.built_in);
+    let mut accounts: Vec<&AccountKey> = built_in.map(|it| &it.identity.account).collect();
+    accounts.sort_by_key(|account| **account != session.account);
+    let first = accounts.first().copied().cloned();
+    first.ok_or_else(|| {
+        let what = "no host says what is built into it";
+        Problem::new(Exit::NotFound, what).next("wattle get inventory").into()
+    })
 }
 
 async fn shared(session: &Session, application: &Name, theirs: &Name) -> anyhow::Result<Party> {

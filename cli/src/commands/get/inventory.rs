@@ -45,6 +45,10 @@ fn as_text(host: &Inventory) -> String {
     }
     let _ = write!(text, "\n{}", actors(&host.actors));
     let _ = write!(text, "\n{}", providers(&host.providers));
+    let built_in: Vec<&str> = host.built_in.iter().map(|it| it.id.as_str()).collect();
+    if !built_in.is_empty() {
+        let _ = write!(text, "\nbuilt in: {}\n", built_in.join(", "));
+    }
     text
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use clap::Args;
 use wattle_core::{
-    EntityId, Name,
+    BuiltIn, EntityId, Name,
     control::{Command, StartProvider},
 };
 
@@ -75,6 +75,12 @@ fn resolve(session: &Session, reference: &str) -> anyhow::Result<(String, Vec<u8
     if let Some(shipped) = Shipped::named(reference) {
         let tar = shipped.artifact(&session.project, session.output)?;
         return Ok((shipped.name.to_owned(), tar));
+    }
+    if let Some(built_in) = BuiltIn::named(reference) {
+        let what = format!("{built_in} is built into every host, so that nothing starts it");
+        let exports = built_in.export_names().join(",");
+        let next = format!("wattle link put ACTOR {built_in} {exports}");
+        return Err(Problem::new(Exit::Usage, what).next(next).into());
     }
     let path = file_of(reference);
     if !path.exists() && reference.parse::<Name>().is_ok() {

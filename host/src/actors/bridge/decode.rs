@@ -117,7 +117,7 @@ impl<'de> DeserializeSeed<'de> for Seed<'_> {
             Shape::S16 => Val::S16(Deserialize::deserialize(from)?),
             Shape::U16 => Val::U16(Deserialize::deserialize(from)?),
             Shape::S32 => Val::S32(Deserialize::deserialize(from)?),
-            Shape::U32 => Val::U32(Deserialize::deserialize(from)?),
+            Shape::U32 | Shape::Handle { .. } => Val::U32(Deserialize::deserialize(from)?),
             Shape::S64 => Val::S64(Deserialize::deserialize(from)?),
             Shape::U64 => Val::U64(Deserialize::deserialize(from)?),
             Shape::Float32 => Val::Float32(Deserialize::deserialize(from)?),

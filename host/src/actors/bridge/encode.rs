@@ -1,5 +1,7 @@
 //! Values as bytes: what `rmp_serde::to_vec_named` writes for a contract's types.
 
+use std::borrow::Borrow;
+
 use serde::{
     Serialize, Serializer,
     ser::{Error, SerializeMap, SerializeSeq},
@@ -9,8 +11,11 @@ use wattle_core::{CallError, ErrorKind, call::PARAMS_LEN_MAX};
 
 use super::shape::{RESULT_CASES, Shape, Signature};
 
-/// A function's parameters: a map with their names.
-pub(super) fn params(signature: &Signature, values: &[Val]) -> Result<Vec<u8>, CallError> {
+/// A function's parameters: a map with their names. Handles are numbers in them.
+pub(super) fn params<V: Borrow<Val>>(
+    signature: &Signature,
+    values: &[V],
+) -> Result<Vec<u8>, CallError> {
     bytes("parameters", &Params(signature, values))
 }
 
@@ -30,12 +35,12 @@ fn bytes(what: &str, value: &impl Serialize) -> Result<Vec<u8>, CallError> {
     Ok(bytes)
 }
 
-struct Params<'a>(&'a Signature, &'a [Val]);
+struct Params<'a, V>(&'a Signature, &'a [V]);
 
-impl Serialize for Params<'_> {
+impl<V: Borrow<Val>> Serialize for Params<'_, V> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (names, shapes) = &self.0.params;
-        let typed = shapes.iter().zip(self.1).map(|(of, value)| Typed(of, value));
+        let typed = shapes.iter().zip(self.1).map(|(of, value)| Typed(of, value.borrow()));
         map(serializer, names.iter().zip(typed))
     }
 }

@@ -12,7 +12,7 @@ use wattle_wire::{Reply, Request};
 use super::{
     decode, encode,
     freight::LANE_BYTES_MAX,
-    interface::functions,
+    interface::items,
     shape::{Shapes, Signature},
 };
 use crate::{
@@ -48,15 +48,17 @@ impl Exports {
         claimed: &[Interface],
     ) -> Result<Self, ActorError> {
         let mut exports = BTreeMap::new();
-        let mut shapes = Shapes::new();
+        let mut shapes = Shapes::of_exports();
         for (name, item) in component.component_type().exports(component.engine()) {
             let ComponentItem::ComponentInstance(ty) = item.ty else { continue };
             let Ok(interface) = name.parse::<Interface>() else { continue };
-            if imports::serves(&interface) || !claimed.contains(&interface) {
+            let has_adapter =
+                imports::serves(&interface) || interface.as_str() == wattle_messaging::HANDLER;
+            if has_adapter || !claimed.contains(&interface) {
                 continue;
             }
-            let found = functions(component.engine(), &mut shapes, "exports", &interface, &ty)?;
-            let found = found.into_iter().map(|(function, signature)| {
+            let found = items(component.engine(), &mut shapes, "exports", &interface, &ty)?;
+            let found = found.functions.into_iter().map(|(function, signature)| {
                 let export = Export::new(component, name, &interface, &function, signature)?;
                 Ok((function, Arc::new(export)))
             });
@@ -178,13 +180,17 @@ mod tests {
         let exported: String =
             names.iter().map(|name| format!(r#"(export "{name}" (instance $i))"#)).collect();
         let text = format!(
-            r#"(component
-                (core module $module (func (export "run")))
+            r#"(core module $module (func (export "run")))
                 (core instance $core (instantiate $module))
                 (func $run (canon lift (core func $core "run")))
                 (instance $i (export "run" (func $run)))
-                {exported})"#
+                {exported}"#
         );
+        exports_of(&text, claimed)
+    }
+
+    fn exports_of(text: &str, claimed: &[&str]) -> Result<Exports, ActorError> {
+        let text = format!("(component {text})");
         let engine = Engine::new(Config::new().wasm_component_model(true)).expect("an engine");
         let component = Component::new(&engine, text).expect("a component");
         let claimed = claimed.iter().map(|name| name.parse().expect("an interface"));
@@ -208,5 +214,18 @@ mod tests {
     fn two_versions_of_an_interface_could_both_be_meant() {
         let error = exports(&["a:b/c@0.1.0", "a:b/c@0.2.0"], &["a:b/c"]).map(drop);
         assert!(error.expect_err("which one?").to_string().contains("two versions"));
+    }
+
+    #[test]
+    fn an_actor_that_exports_a_resource_is_told_which_and_why_not() {
+        let text = r#"
+            (type $cart (resource (rep i32)))
+            (instance $i (export "cart" (type $cart)))
+            (export "a:b/carts@0.1.0" (instance $i))"#;
+        let why = exports_of(text, &["a:b/carts"]).map(drop).expect_err("refused").to_string();
+        for part in ["a:b/carts", "cart", "lives for one call", "only a provider"] {
+            assert!(why.contains(part), "{why}");
+        }
+        assert!(exports_of(text, &[]).is_ok(), "nobody can call what its claims do not list");
     }
 }

@@ -1,4 +1,4 @@
-//! One interface as a component's type has it: its functions, or why the bridge cannot carry it.
+//! One interface as a component's type has it: its functions and resources, or why the bridge cannot carry it.
 
 use wasmtime::{
     Engine,
@@ -9,26 +9,37 @@ use wattle_core::Interface;
 use super::shape::{Shapes, Signature, Unfit};
 use crate::actors::ActorError;
 
-/// The interface's functions by their WIT names. `verb` is what the actor does with it, for the error.
-pub(super) fn functions(
+/// What is in an interface, by WIT names.
+#[derive(Default)]
+pub(super) struct Items {
+    pub(super) functions: Vec<(String, Signature)>,
+    /// Where each resource stands among those of the component; those that live in this host have no place there.
+    pub(super) resources: Vec<(String, u32)>,
+}
+
+/// The interface's functions and resources. `verb` is what the actor does with it, for the error.
+pub(super) fn items(
     engine: &Engine,
-    shapes: &mut Shapes,
+    shapes: &mut Shapes<'_>,
     verb: &str,
     interface: &Interface,
     ty: &ComponentInstance,
-) -> Result<Vec<(String, Signature)>, ActorError> {
-    let mut functions = Vec::new();
+) -> Result<Items, ActorError> {
+    let mut items = Items::default();
     for (name, item) in ty.exports(engine) {
         let read = match item.ty {
-            ComponentItem::ComponentFunc(function) => shapes.signature(&function).map(Some),
-            ComponentItem::Type(_) => Ok(None),
-            ComponentItem::Resource(_) => Err(Unfit::Resources),
+            ComponentItem::ComponentFunc(function) => shapes.signature(&function).map(|read| {
+                items.functions.push((name.to_owned(), read));
+            }),
+            ComponentItem::Type(_) => Ok(()),
+            ComponentItem::Resource(ty) => shapes.resource(&ty).map(|found| {
+                items.resources.extend(found.map(|at| (name.to_owned(), at)));
+            }),
             _ => Err(Unfit::Kind("modules or instances")),
         };
-        let read = read.map_err(|unfit| {
+        read.map_err(|unfit| {
             ActorError::Link(format!("it {verb} the interface {interface}, whose {name} {unfit}"))
         })?;
-        functions.extend(read.map(|signature| (name.to_owned(), signature)));
     }
-    Ok(functions)
+    Ok(items)
 }

@@ -1,6 +1,10 @@
 //! The shape of values, read once from a component's types: what encoding and decoding go by.
 
-use wasmtime::component::{Type, types::ComponentFunc};
+use std::sync::Arc;
+
+use wasmtime::component::{ResourceType, Type, types::ComponentFunc};
+
+use super::resources::Resources;
 
 /// How deep types may be nested. The wire nests at most twice as deep, and one more for the parameters, which has to stay within
 /// [`codec::DEPTH_MAX`](wattle_core::codec::DEPTH_MAX).
@@ -41,6 +45,12 @@ pub(super) enum Shape {
     },
     /// Its cases are [`RESULT_CASES`].
     Result(Box<[Option<Shape>; 2]>),
+    /// A resource, by where it stands among those of the component ([`Resources`]). On the wire it is a `u32`, and that is what it is to
+    /// encoding and decoding.
+    Handle {
+        resource: u32,
+        owned: bool,
+    },
 }
 
 /// What serde calls the cases of a `Result`.
@@ -82,13 +92,30 @@ impl Names {
 pub(super) struct Signature {
     pub(super) params: (Names, Vec<Shape>),
     pub(super) result: Option<Shape>,
+    /// Nothing, for a function without handles.
+    pub(super) handles: Option<Handles>,
+}
+
+/// Where a function has handles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Handles {
+    /// Which parameters have some.
+    pub(super) params: Vec<bool>,
+    /// Of which resources, each once.
+    pub(super) resources: Vec<u32>,
 }
 
 /// What the bridge cannot carry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unfit {
-    #[error("uses resources, which the bridge does not carry yet")]
-    Resources,
+    #[error(
+        "is or uses a resource: an instance of an actor lives for one call, so only a provider can offer them"
+    )]
+    Offered,
+    #[error(
+        "uses the resource {0}, which does not live behind a link: an interface of one's own cannot take or give it"
+    )]
+    Foreign(Arc<str>),
     #[error("uses {0}, which the bridge does not carry yet")]
     Kind(&'static str),
     #[error("has types nested deeper than {DEPTH_MAX}")]
@@ -98,20 +125,52 @@ pub(super) enum Unfit {
 }
 
 /// Reads shapes, as many as a component may have.
-pub(super) struct Shapes {
+pub(super) struct Shapes<'a> {
     left: usize,
+    /// What the component imports; nothing for its exports, which cannot have any.
+    resources: Option<&'a Resources>,
+    /// Of the function that is being read.
+    used: Vec<u32>,
+    handles: usize,
 }
 
-impl Shapes {
-    pub(super) fn new() -> Self {
-        Self { left: SHAPES_MAX }
+impl<'a> Shapes<'a> {
+    pub(super) fn of_exports() -> Self {
+        Self { left: SHAPES_MAX, resources: None, used: Vec::new(), handles: 0 }
+    }
+
+    pub(super) fn of_imports(resources: &'a Resources) -> Self {
+        Self { resources: Some(resources), ..Self::of_exports() }
     }
 
     pub(super) fn signature(&mut self, function: &ComponentFunc) -> Result<Signature, Unfit> {
+        (self.handles, self.used) = (0, Vec::new());
         let names = Names::new(function.params().map(|(name, _)| name));
-        let params: Result<_, _> = function.params().map(|(_, ty)| self.shape(&ty, 1)).collect();
+        let (mut shapes, mut with_handles) = (Vec::new(), Vec::new());
+        for (_, ty) in function.params() {
+            let before = self.handles;
+            shapes.push(self.shape(&ty, 1)?);
+            with_handles.push(self.handles > before);
+        }
         let result = function.results().next().map(|ty| self.shape(&ty, 1)).transpose()?;
-        Ok(Signature { params: (names, params?), result })
+        let resources = std::mem::take(&mut self.used);
+        let handles = (self.handles > 0).then_some(Handles { params: with_handles, resources });
+        Ok(Signature { params: (names, shapes), result, handles })
+    }
+
+    /// Where a resource stands that lives behind a link; what lives here may be named as long as no function uses it.
+    pub(super) fn resource(&self, ty: &ResourceType) -> Result<Option<u32>, Unfit> {
+        Ok(self.resources.ok_or(Unfit::Offered)?.find(ty).ok())
+    }
+
+    fn handle(&mut self, ty: &ResourceType, owned: bool) -> Result<Shape, Unfit> {
+        let resources = self.resources.ok_or(Unfit::Offered)?;
+        let resource = resources.find(ty).map_err(Unfit::Foreign)?;
+        if !self.used.contains(&resource) {
+            self.used.push(resource);
+        }
+        self.handles += 1;
+        Ok(Shape::Handle { resource, owned })
     }
 
     fn shape(&mut self, ty: &Type, depth: usize) -> Result<Shape, Unfit> {
@@ -135,7 +194,8 @@ impl Shapes {
             Type::String => Shape::String,
             Type::Enum(ty) => Shape::Enum(Names::new(ty.names())),
             Type::Flags(ty) => Shape::Flags(Names::new(ty.names())),
-            Type::Own(_) | Type::Borrow(_) => return Err(Unfit::Resources),
+            Type::Own(ty) => self.handle(ty, true)?,
+            Type::Borrow(ty) => self.handle(ty, false)?,
             Type::Map(_) => return Err(Unfit::Kind("map")),
             Type::Future(_) => return Err(Unfit::Kind("future")),
             Type::Stream(_) => return Err(Unfit::Kind("stream")),

@@ -5,6 +5,8 @@ mod hostile;
 mod round_trip;
 mod types;
 
+use std::sync::Arc;
+
 use wasmtime::{
     Config, Engine,
     component::{Component, Val, types::ComponentItem},
@@ -12,21 +14,41 @@ use wasmtime::{
 use wattle_core::Interface;
 
 use super::{
-    interface::functions,
+    interface::items,
+    resources::{Resource, Resources},
     shape::{Shapes, Signature},
 };
-use crate::actors::ActorError;
+use crate::actors::{ActorError, imports};
 
-/// The functions of the one interface that a component of this text imports.
-fn functions_of(items: &str) -> Result<Vec<(String, Signature)>, ActorError> {
+/// What a component imports over the bridge.
+#[derive(Debug)]
+struct Imported {
+    functions: Vec<(String, Signature)>,
+    resources: Arc<[Resource]>,
+}
+
+/// What a component of this text imports.
+fn imported(text: &str) -> Result<Imported, ActorError> {
     let engine = Engine::new(Config::new().wasm_component_model(true)).expect("an engine");
-    let text = format!(r#"(component (import "wattle-test:bridge/all" (instance {items})))"#);
-    let component = Component::new(&engine, text).expect("a component");
-    let interface: Interface = "wattle-test:bridge/all".parse().expect("an interface");
-    let imported = component.component_type();
-    let (_, item) = imported.imports(&engine).next().expect("it imports one");
-    let ComponentItem::ComponentInstance(ty) = item.ty else { panic!("it imports an interface") };
-    functions(&engine, &mut Shapes::new(), "imports", &interface, &ty)
+    let component = Component::new(&engine, format!("(component $world {text})"));
+    let component = component.expect("a component");
+    let resources = Resources::of(&component)?;
+    let (mut shapes, mut functions) = (Shapes::of_imports(&resources), Vec::new());
+    for (name, item) in component.component_type().imports(&engine) {
+        let ComponentItem::ComponentInstance(ty) = item.ty else { panic!("no interface") };
+        let interface: Interface = name.parse().expect("an interface");
+        if !imports::serves(&interface) {
+            let found = items(&engine, &mut shapes, "imports", &interface, &ty)?;
+            functions.extend(found.functions);
+        }
+    }
+    Ok(Imported { functions, resources: resources.bridged() })
+}
+
+/// The functions of an interface with these items.
+fn functions_of(items: &str) -> Result<Vec<(String, Signature)>, ActorError> {
+    let text = format!(r#"(import "wattle-test:bridge/all" (instance {items}))"#);
+    imported(&text).map(|imported| imported.functions)
 }
 
 /// The one of this name.

@@ -15,9 +15,16 @@ wasmtime::component::bindgen!({
 
 use wasi::keyvalue::{atomics, batch, store};
 
-/// A bucket that an instance has opened.
+/// A bucket that an instance has opened, or was given with a change in it.
 #[allow(unreachable_pub, reason = "the generated bindings name it as public")]
 pub struct Bucket(String);
+
+impl Bucket {
+    /// A bucket that nobody has asked a store for: what an instance does with it is a call over the actor's own link.
+    pub(in crate::actors) fn new(identifier: String) -> Self {
+        Self(identifier)
+    }
+}
 
 pub(super) fn link(linker: &mut Linker<Instance>) -> wasmtime::Result<()> {
     Imports::add_to_linker::<Instance, WholeInstance>(linker, |instance| instance)

@@ -1,5 +1,5 @@
-//! `wasmcloud:messaging/consumer`: what an actor publishes and asks for is a call over its link. What it handles comes to it over the
-//! bridge.
+//! `wasmcloud:messaging/consumer`: what an actor publishes and asks for is a call over its link. What it handles comes to it through
+//! `actors/messaging.rs`.
 
 use wasmtime::component::Linker;
 use wattle_messaging::{BrokerMessage, Caller};

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::time::timeout;
+use tokio::{sync::mpsc, time::timeout};
 use wattle_core::{
     CallError, CallId, EntityId,
     call::RequestHead,
@@ -22,7 +22,7 @@ use wattle_wire::{Reply, Request};
 use crate::{
     lanes::Lanes,
     logbook::LogBook,
-    providers::{Calls, Image, Provider, ProviderLimits, ProviderSpec, Timings},
+    providers::{Calls, Image, Provider, ProviderLimits, ProviderSpec, Timings, Want},
 };
 
 /// Longer than anything that is expected takes, on a machine that does much else.
@@ -32,12 +32,17 @@ pub(super) struct Site {
     pub(super) lanes: Arc<Lanes>,
     pub(super) book: Arc<LogBook>,
     pub(super) timings: Timings,
+    /// The leases that its providers want; nobody keeps them.
+    pub(super) wants: mpsc::Receiver<Want>,
+    lease_wants: mpsc::Sender<Want>,
 }
 
 impl Site {
     pub(super) fn new() -> Self {
         let lanes = Arc::new(Lanes::start(2).expect("two threads"));
-        Self { lanes, book: Arc::new(LogBook::new()), timings: Timings::default() }
+        let (lease_wants, wants) = mpsc::channel(100);
+        let (book, timings) = (Arc::new(LogBook::new()), Timings::default());
+        Self { lanes, book, timings, wants, lease_wants }
     }
 
     /// Starts the unruly provider with these settings.
@@ -65,6 +70,7 @@ impl Site {
         let config = settings.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let spec = ProviderSpec {
             id: id.parse().expect("an id"),
+            account: format!("A{}", "A".repeat(55)).parse().expect("a key"),
             lattice: "test".parse().expect("a name"),
             config: config.into(),
             image,
@@ -72,7 +78,8 @@ impl Site {
             limits: ProviderLimits { memory_bytes: 256 << 20, open_files: 300 },
             timings: self.timings,
         };
-        Provider::start(spec, self.lanes.clone(), Arc::new(TestCalls), self.book.clone())
+        let wants = self.lease_wants.clone();
+        Provider::start(spec, self.lanes.clone(), Arc::new(TestCalls), wants, self.book.clone())
     }
 
     pub(super) fn log_of(&self, id: &str) -> Vec<String> {

@@ -162,8 +162,7 @@ impl Outgoing {
         if self.connect_timeout.is_none() && self.timeout.is_none() {
             return Ok(None);
         }
-        let nanoseconds =
-            |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let refused = |()| SendError::Request("the time to wait is not taken".to_owned());
         let options = RequestOptions::new();
         options.set_connect_timeout(self.connect_timeout.map(nanoseconds)).map_err(refused)?;

@@ -9,7 +9,7 @@ use std::{
 
 use wattle_blobstore::{Caller, Failure, wire::ObjectId};
 
-use super::{Store, crashes::until_nothing_is_staged, get, process::Link, put};
+use super::{Store, crashes::until_nothing_is_staged, get, link::Link, put};
 
 /// A file outside of the root, and all ways to it that a planted link could open.
 const WAYS: [&str; 4] = ["link", "folder/link", "way/secret", "folder/way/secret"];

@@ -1,20 +1,26 @@
 //! What is there after the process was killed: all that was acknowledged, nothing that was not.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
 use bytes::Bytes;
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 use wattle_blobstore::{Caller, Failure, Upload, conformance::pattern::Pattern};
 use wattle_core::{Constraints, link::Settings};
-use wattle_wire::{Body, BodySender};
+use wattle_sdk::{Body, BodySender};
 
 use super::{
-    BINARY, Store, config, files, get,
-    process::{Link, PAUSE, Process},
-    put,
+    Store, files, get,
+    link::{self, Link, PAUSE},
+    put, start,
 };
 
 /// How long debris may lie: that of a dead process after the next start, that of a deleted container after the answer.
@@ -73,6 +79,58 @@ async fn a_kill_in_the_middle_of_uploads_leaves_what_was_acknowledged_and_nothin
     assert_eq!(get(&caller, "c", "replaced").await.as_deref(), Ok("the old one"));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kills_under_load_leave_each_object_whole_or_not_there() {
+    const ROUNDS: usize = 25;
+    const WRITERS: usize = 4;
+    let mut store = Store::start().await;
+    store.caller().await.create_container("c").await.expect("made");
+    let mut acknowledged = Vec::new();
+    for round in 0..ROUNDS {
+        let caller = Arc::new(store.caller().await);
+        let (said, mut heard) = mpsc::channel(4_096);
+        let mut writers = JoinSet::new();
+        for writer in 0..WRITERS {
+            let (caller, said) = (Arc::clone(&caller), said.clone());
+            writers.spawn(async move {
+                for n in 0.. {
+                    // The same names in each round, so that objects are replaced, too.
+                    let name = format!("{writer}/{}", n % 20);
+                    if put(&caller, "c", &name, &content(&name, round)).await.is_err() {
+                        return;
+                    }
+                    let _ = said.send((name, round)).await; // nobody listens once all is over
+                }
+            });
+        }
+        drop(said);
+        for _ in 0..=round {
+            acknowledged.push(heard.recv().await.expect("it takes what is written"));
+        }
+        store = store.crash().await;
+        timeout(SWEPT_WITHIN, writers.join_all()).await.expect("a dead process fails its callers");
+        while let Some(more) = heard.recv().await {
+            acknowledged.push(more);
+        }
+    }
+    let caller = store.caller().await;
+    until_nothing_is_staged(&store).await;
+    let newest: BTreeMap<String, usize> = acknowledged.into_iter().collect();
+    let listed = caller.list_objects("c", None, 1_000).await.expect("listed").names;
+    for name in &listed {
+        let found = get(&caller, "c", name).await.expect("it is listed");
+        let rounds = newest.get(name).copied().unwrap_or(0)..ROUNDS;
+        let whole = rounds.into_iter().any(|round| found == content(name, round));
+        assert!(whole, "{name}: {} bytes", found.len());
+    }
+    assert!(newest.keys().all(|name| listed.contains(name)), "all that was acknowledged");
+}
+
+/// Longer than what is written at once.
+fn content(name: &str, round: usize) -> String {
+    format!("{name} {round}\n").repeat(8_000)
+}
+
 #[tokio::test]
 async fn what_a_living_process_has_begun_is_left_alone() {
     let store = Store::start().await;
@@ -80,12 +138,12 @@ async fn what_a_living_process_has_begun_is_left_alone() {
     caller.create_container("c").await.expect("made");
     let (sender, upload) = begun(&store, &caller, "slow").await;
 
-    let second = Process::start(BINARY, config(store.dir.path())).await;
-    let neighbour = second.caller(Constraints::new(), Settings::new()).await;
+    let mut second = start(store.dir.path()).await;
+    let neighbour = link::caller(&second, Constraints::new(), Settings::new()).await;
     put(&neighbour, "c", "fast", "x").await.expect("written");
     second.kill().await;
-    let third = Process::start(BINARY, config(store.dir.path())).await;
-    let neighbour = third.caller(Constraints::new(), Settings::new()).await;
+    let third = start(store.dir.path()).await;
+    let neighbour = link::caller(&third, Constraints::new(), Settings::new()).await;
     assert_eq!(get(&neighbour, "c", "fast").await.as_deref(), Ok("x"));
 
     sender.finish(None);

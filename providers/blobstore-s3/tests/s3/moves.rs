@@ -8,7 +8,7 @@ use tokio::{
 use wattle_blobstore::{Failure, wire::ObjectId};
 use wattle_core::Constraints;
 
-use super::{Store, get, put};
+use super::{Store, get, link, put};
 
 /// Bytes that are handed on at once: more than a request's head has.
 const CHUNK_LEN: usize = 64 * 1024;
@@ -93,7 +93,7 @@ async fn moved_while_written(held: Held) -> (Store, Result<(), Failure>) {
     let mut gate = Gate::start(store.server.port(), held).await;
     let mut settings = store.server.settings();
     settings.insert("endpoint".to_owned(), gate.endpoint.clone());
-    let mover = store.process.caller(Constraints::new(), settings).await;
+    let mover = link::caller(&store.host, Constraints::new(), settings).await;
     let (src, dest) = (ObjectId::new("c-1", "first"), ObjectId::new("c-1", "second"));
     let writing = async {
         let go = gate.copies.recv().await.expect("a copy");

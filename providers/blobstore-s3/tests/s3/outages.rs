@@ -7,12 +7,12 @@ use bytes::Bytes;
 use tokio::time::{sleep, timeout};
 use wattle_blobstore::{Caller, Failure, Upload, conformance::pattern::Pattern};
 use wattle_core::{CallError, ErrorKind};
-use wattle_wire::{Body, BodySender, StreamError};
+use wattle_sdk::{Body, BodySender, StreamError};
 
 use super::{
     Store, get,
-    process::{DEADLINE, Link, PAUSE},
-    put,
+    link::{self, DEADLINE, Link, PAUSE},
+    put, start,
 };
 
 /// How soon a server that is back must serve, on a busy machine; what it took is printed.
@@ -93,8 +93,8 @@ async fn uploads_of_others_are_left_alone() {
     let (store, caller) = started().await;
     let (sender, upload) = begun(&store, &caller, "slow").await;
     let other = tempfile::tempdir().expect("a folder");
-    let neighbour = super::Process::start(super::BINARY, super::config(other.path())).await;
-    let second = neighbour.caller(Default::default(), store.server.settings()).await;
+    let neighbour = start(other.path()).await;
+    let second = link::caller(&neighbour, Default::default(), store.server.settings()).await;
     put(&second, "c-1", "fast", "x").await.expect("written");
     sender.finish(None);
     upload.finish().await.expect("nobody gave it up");

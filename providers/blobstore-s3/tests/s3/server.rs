@@ -83,7 +83,7 @@ fn spawn(port: u16, dir: &Path) -> (Child, u16) {
         .args([&port.to_string(), KEY, SECRET])
         .stdout(Stdio::piped())
         .spawn()
-        .expect("`cargo test` has built the example");
+        .expect("`cargo build --workspace` has built the server");
     let mut said = String::new();
     let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
     stdout.read_line(&mut said).expect("it says where it listens");
@@ -91,11 +91,11 @@ fn spawn(port: u16, dir: &Path) -> (Child, u16) {
     (child, port)
 }
 
-/// Where cargo puts this package's examples, seen from its tests.
+/// Where cargo puts the workspace's programs, seen from its tests.
 fn program() -> PathBuf {
     let test = std::env::current_exe().expect("a running test");
     let profile = test.parent().and_then(Path::parent).expect("target/PROFILE/deps/TEST");
-    profile.join("examples").join("s3_server")
+    profile.join("wattle-s3-server")
 }
 
 impl Drop for Server {

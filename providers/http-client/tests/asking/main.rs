@@ -1,5 +1,7 @@
 //! `wattle-http-client` asks real servers, with the test in its host's place.
 
+#[path = "../../../sql-postgres/tests/postgres/beside.rs"]
+mod beside;
 mod escapes;
 mod failures;
 mod host;

@@ -2,7 +2,7 @@
 
 use http::{Request, StatusCode};
 use wattle_http::outgoing::{ErrorCode, SEND};
-use wattle_wire::Body;
+use wattle_sdk::Body;
 
 use crate::{host::Host, web::Web};
 
@@ -63,8 +63,7 @@ async fn connections_are_used_again_and_close_with_their_link() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_links_that_come_and_go_leave_nothing_behind() {
     let (host, web) = (Host::start().await, Web::start().await);
-    let pid = host.process.id().expect("it lives");
-    let files = || std::fs::read_dir(format!("/proc/{pid}/fd")).expect("it lives").count();
+    let files = || host.0.open_files();
     let mut before = None;
     for _ in 0..100 {
         let link = host.link(&[&web.rule()], &[]).await;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::Request;
-use wattle_wire::Body;
+use wattle_sdk::Body;
 
 use crate::{host::Host, web::Web};
 
@@ -12,20 +12,12 @@ const CHUNKS: usize = 4_096; // 256 MiB
 /// What the process may have more than before, in bytes.
 const RESIDENT_MORE_MAX: u64 = 48 << 20;
 
-fn resident(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it lives");
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("a line");
-    let kib: u64 = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("a number");
-    kib * 1_024
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_body_streams_both_ways_at_once_in_constant_memory() {
     let (host, web) = (Host::start().await, Web::start().await);
     let link = host.link(&[&web.rule()], &[]).await;
     link.get(&web.url("/see")).await.expect("warm").text().await;
-    let pid = host.process.id().expect("it lives");
-    let before = resident(pid);
+    let before = host.0.peak_memory();
 
     let (mut sender, body) = Body::channel();
     let writing = tokio::spawn(async move {
@@ -45,7 +37,7 @@ async fn a_long_body_streams_both_ways_at_once_in_constant_memory() {
     }
     assert_eq!(at, CHUNKS * CHUNK_LEN);
     writing.await.expect("all of it was written");
-    let more = resident(pid).saturating_sub(before);
+    let more = host.0.peak_memory().saturating_sub(before);
     println!("{} MiB both ways took {} KiB", (CHUNKS * CHUNK_LEN) >> 20, more >> 10);
     assert!(more < RESIDENT_MORE_MAX, "{more} bytes more");
 }

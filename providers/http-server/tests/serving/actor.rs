@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use tokio::sync::watch;
-use wattle_core::{CallError, call::RequestHead, codec};
+use wattle_core::{CallError, codec};
 use wattle_http::{HANDLE, decode_request, encode_response, encode_trailers};
-use wattle_wire::{Body, BodySender, Reply, StreamError};
+use wattle_sdk::{Body, BodySender, IncomingCall, Reply, StreamError};
 
 /// The actor, and what the tests may know of it.
 pub(crate) struct Actor {
@@ -49,24 +49,20 @@ impl Actor {
         *self.calls.subscribe().wait_for(wished).await.expect("the actor lives")
     }
 
-    pub(crate) async fn answer(
-        self: Arc<Self>,
-        request: wattle_wire::Request,
-    ) -> Result<Reply, CallError> {
+    pub(crate) async fn answer(self: Arc<Self>, call: IncomingCall) -> Result<Reply, CallError> {
         self.calls.send_modify(|calls| calls.begun += 1);
         let mut under_way = UnderWay(&self, false);
-        let reply = self.handle(request).await;
+        let reply = self.handle(call).await;
         under_way.1 = true;
         reply
     }
 
-    async fn handle(self: &Arc<Self>, request: wattle_wire::Request) -> Result<Reply, CallError> {
-        let head: RequestHead<'_> = codec::decode(&request.head, 4096).expect("a head");
-        assert_eq!((&*head.interface, &*head.function), (HANDLE.interface, HANDLE.function));
-        let http = decode_request(&request.params)?;
-        let mut body = request.body;
+    async fn handle(self: &Arc<Self>, call: IncomingCall) -> Result<Reply, CallError> {
+        assert_eq!((&*call.interface, &*call.function), (HANDLE.interface, HANDLE.function));
+        let http = decode_request(&call.params)?;
+        let mut body = call.body;
         match http.uri().path() {
-            "/describe" => Ok(describe(&head, &http)),
+            "/describe" => Ok(describe(call.link, &call.id.to_string(), &http)),
             "/echo" => Ok(Reply { result: ok(&[]), body }),
             "/measure" => measure(body.as_mut()).await,
             "/source" => Ok(self.source(&http)),
@@ -120,13 +116,12 @@ fn broken() -> Reply {
     Reply { result: ok(&[]), body: Some(body) }
 }
 
-fn describe(head: &RequestHead<'_>, request: &Request<()>) -> Reply {
-    let mut text = format!("link {}\n{} {}\n", head.link, request.method(), request.uri());
+fn describe(link: u32, id: &str, request: &Request<()>) -> Reply {
+    let mut text = format!("link {link}\n{} {}\n", request.method(), request.uri());
     for (name, value) in request.headers() {
         text += &format!("{name}: {}\n", value.to_str().expect("text"));
     }
-    let id = head.id.to_string();
-    whole(ok(&[("x-call", &id), ("connection", "close"), ("transfer-encoding", "x")]), text)
+    whole(ok(&[("x-call", id), ("connection", "close"), ("transfer-encoding", "x")]), text)
 }
 
 /// Reads the body and says its length and its trailers, or how it failed.

@@ -6,7 +6,6 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use tokio::{io::AsyncWriteExt, time::timeout};
-use wattle_core::provider::{ToHost, ToProvider};
 
 use crate::{
     client::{Client, Raw, empty, get},
@@ -62,8 +61,7 @@ async fn a_drain_refuses_what_is_new_and_finishes_what_is_under_way() {
     halting.send("GET / HT").await;
     let busy = tokio::spawn(get(address, "/hang"));
     host.actor.until(|calls| calls.begun == 2).await;
-    host.say(&ToProvider::Drain { grace_ms: 5_000 });
-    assert_eq!(timeout(SOON, host.hear()).await.expect("a drain ends"), ToHost::Drained);
+    timeout(SOON, host.process.drain()).await.expect("a drain ends");
     assert_eq!(busy.await.expect("no panic").status, 504, "it was answered, not cut");
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
     let request = Request::get("/").body(empty()).expect("a request");
@@ -107,9 +105,6 @@ async fn bodies_take_no_more_memory_than_their_windows() {
         assert_eq!(seen, len);
     });
     futures::future::join_all(downloads).await;
-    let id = host.process.id().expect("it runs");
-    let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("Linux");
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
-    let peak_kb: u64 = peak.trim_end_matches("kB").trim().parse().expect("a number");
-    assert!(peak_kb < 60_000, "{peak_kb} kB at the peak");
+    let peak = host.process.peak_memory();
+    assert!(peak < 60_000_000, "{peak} bytes at the peak");
 }

@@ -1,6 +1,9 @@
 //! Links: which are served where, and which are refused with what reason.
 
-use wattle_core::provider::{Side, ToHost, ToProvider};
+use wattle_sdk::{
+    Side,
+    test_host::{ToHost, ToProvider},
+};
 
 use crate::{
     client::{Client, get},
@@ -74,10 +77,11 @@ async fn an_address_is_free_at_once_when_its_last_link_is_deleted() {
     let text = address.to_string();
     for link in 1..20 {
         let config = [("address", text.as_str())];
-        host.say(&ToProvider::DeleteLink { link });
-        host.say(&ToProvider::PutLink(grant(link + 1, &config)));
-        assert_eq!(host.hear().await, ToHost::LinkDeleted { link });
-        let put = host.hear().await;
+        host.play(link + 1);
+        host.process.say(&ToProvider::DeleteLink { link });
+        host.process.say(&ToProvider::PutLink(grant(link + 1, &config)));
+        assert_eq!(host.process.hear().await, ToHost::LinkDeleted { link });
+        let put = host.process.hear().await;
         assert!(matches!(put, ToHost::LinkPut { outcome: Ok(_), .. }), "{put:?}");
     }
     assert_eq!(get(address, "/").await.text(), "hello\n");

@@ -146,8 +146,7 @@ async fn a_host_that_is_gone_takes_the_process_with_it() {
     let request = Request::get("/hang").body(empty()).expect("a request");
     let hanging = tokio::spawn(async move { client.begin(request).await });
     host.actor.until(|calls| calls.begun == 1).await;
-    host.hang_up();
+    host.process.hang_up().await;
     let answer = hanging.await.expect("no panic"); // a reset, or an error where there was time for one
     assert!(answer.is_err() || answer.is_ok_and(|answer| answer.status().is_server_error()));
-    host.process.wait().await.expect("the process ends");
 }

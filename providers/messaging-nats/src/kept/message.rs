@@ -8,7 +8,7 @@ use async_nats::{
 };
 use tokio::time::{Instant, sleep, timeout};
 use tracing::warn;
-use wattle_messaging::{BrokerMessage, Delivery, Failure, Kind, deliver};
+use wattle_messaging::{BrokerMessage, Failure, Kind, Verdict, deliver};
 
 use super::Kept;
 use crate::dead_letter;
@@ -36,16 +36,6 @@ pub(super) struct Given {
     pub(super) message: jetstream::Message,
 }
 
-/// What the stream is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
-    Handled,
-    /// Once more, after a pause.
-    Again(Duration),
-    /// It is given up: to the subject for dead ones, where there is one.
-    Dead,
-}
-
 impl Given {
     /// Gives the message to the actor and tells the stream what came of it.
     pub(super) async fn handle(self) {
@@ -54,8 +44,7 @@ impl Given {
             delivery = deliver(&self.kept.work.actor, self.broker_message()) => delivery,
             never = self.say_it_goes_on() => match never {},
         };
-        let stream = &self.kept.stream;
-        let verdict = verdict(&delivery, attempt, stream.max_deliver, &stream.backoff);
+        let verdict = self.kept.stream.attempts.verdict(&delivery, attempt);
         let reason = delivery.reason().unwrap_or_default();
         match verdict {
             Verdict::Handled => self.tell(AckKind::Ack).await,
@@ -137,7 +126,7 @@ impl Given {
             }
             Err(failure) => {
                 self.kept.say("a dead message could not be put aside", &failure.to_string());
-                self.tell(AckKind::Nak(self.kept.stream.backoff.last().copied())).await;
+                self.tell(AckKind::Nak(self.kept.stream.attempts.backoff.last().copied())).await;
             }
         }
     }
@@ -165,53 +154,4 @@ impl Given {
 /// Whether the same message may be kept a little later.
 fn may_pass(failure: &Failure) -> bool {
     !matches!(failure.kind, Kind::Denied | Kind::Invalid | Kind::TooLarge)
-}
-
-/// What came of an attempt, and what follows. A message that the actor never got is never dead: the actor may be starting, or a
-/// link of it may be missing, and the message is not to blame.
-fn verdict(
-    delivery: &Delivery,
-    attempt: u64,
-    max_deliver: Option<u64>,
-    backoff: &[Duration],
-) -> Verdict {
-    let last = max_deliver.is_some_and(|max| attempt >= max);
-    match delivery {
-        Delivery::Handled => Verdict::Handled,
-        Delivery::TooLarge(_) => Verdict::Dead,
-        Delivery::Refused(_) | Delivery::Unknown(_) if last => Verdict::Dead,
-        Delivery::Refused(_) | Delivery::Unknown(_) | Delivery::NotRun(_) => {
-            let step = usize::try_from(attempt - 1).unwrap_or(usize::MAX);
-            let pause = backoff.get(step).or(backoff.last());
-            Verdict::Again(pause.copied().unwrap_or_default())
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use wattle_core::{CallError, ErrorKind};
-
-    use super::*;
-
-    #[test]
-    fn attempts_are_spaced_by_the_backoff_and_end_at_their_limit() {
-        let backoff = [1, 2].map(Duration::from_millis);
-        let refused = Delivery::Refused("no".into());
-        let of = |attempt, max| verdict(&refused, attempt, max, &backoff);
-        assert_eq!(of(1, Some(4)), Verdict::Again(backoff[0]));
-        assert_eq!(of(2, Some(4)), Verdict::Again(backoff[1]));
-        assert_eq!(of(3, Some(4)), Verdict::Again(backoff[1]));
-        assert_eq!(of(4, Some(4)), Verdict::Dead);
-        assert_eq!(of(1_000, None), Verdict::Again(backoff[1]));
-    }
-
-    #[test]
-    fn what_never_reached_the_actor_is_not_dead_and_what_never_can_is_at_once() {
-        let error = |kind| CallError::new(kind, "why");
-        let not_run = Delivery::NotRun(error(ErrorKind::NotFound));
-        assert_eq!(verdict(&not_run, 99, Some(3), &[]), Verdict::Again(Duration::ZERO));
-        let too_large = Delivery::TooLarge(error(ErrorKind::TooLarge));
-        assert_eq!(verdict(&too_large, 1, None, &[]), Verdict::Dead);
-    }
 }

@@ -56,7 +56,7 @@ async fn a_server_is_believed_only_with_a_certificate_from_those_that_were_given
     let lines = format!("tls {{ cert_file: {cert:?}, key_file: {key:?} }}");
     let Scene { server: _server, host } = Scene::start_with(&lines).await;
 
-    let reason = host.sender(Constraints::new(), pairs(&[])).await.err().expect("a stranger");
+    let reason = host.sender(Constraints::new(), pairs(&[])).await.expect_err("a stranger");
     assert!(reason.contains("TLS") || reason.contains("certificate"), "{reason}");
     let (pem, path) = (pair.cert.pem(), cert.to_str().expect("text").to_owned());
     for trusted in [("tls_ca", pem.as_str()), ("tls_ca_file", &path), ("tls_ca", &path)] {
@@ -73,7 +73,7 @@ async fn a_seed_is_a_login_and_another_is_refused() {
     let config = pairs(&[("auth_seed", seed)]);
     let sender = host.sender(Constraints::new(), config).await.expect("a link");
     sender.publish("any", b"", None).await.expect("it is known");
-    let reason = host.sender(Constraints::new(), pairs(&[])).await.err().expect("nobody");
+    let reason = host.sender(Constraints::new(), pairs(&[])).await.expect_err("nobody");
     assert!(reason.contains("authorization"), "{reason}");
 }
 
@@ -140,4 +140,17 @@ async fn a_link_that_is_put_again_replaces_the_one_before() {
     }
     assert_eq!(received.text().await, "new");
     assert!(received.now().is_none(), "nothing of the old one");
+}
+
+#[tokio::test]
+async fn a_gigabyte_is_refused_by_its_size() {
+    let scene = Scene::start().await;
+    let sender = scene.sender(&[]).await;
+    sender.publish("a", b"small", None).await.expect("it is up");
+    let before = scene.host.peak_memory();
+    let failure = sender.publish("a", &vec![0; 1 << 30], None).await.expect_err("a gigabyte");
+    assert_eq!(failure.kind, Kind::TooLarge);
+    sender.publish("a", b"small", None).await.expect("it is up");
+    let more = scene.host.peak_memory().saturating_sub(before);
+    assert!(more < 8 << 20, "{more} bytes for what is not sent");
 }

@@ -5,7 +5,7 @@ use std::{convert::Infallible, sync::Arc, time::Duration};
 use redis::{Cmd, cmd};
 use tokio::time::{Instant, sleep};
 use tracing::warn;
-use wattle_messaging::{Delivery, Failure, Kind, deliver};
+use wattle_messaging::{Failure, Kind, Verdict, deliver};
 
 use super::{Fields, Kept, RESTING};
 use crate::entry::{Field, of_fields};
@@ -58,15 +58,11 @@ impl Given {
             delivery = deliver(&self.kept.work.actor, message) => delivery,
             never = self.say_it_goes_on() => match never {},
         };
-        let last = self.kept.streams.max_deliver.is_some_and(|max| self.attempt >= max);
         let reason = delivery.reason().unwrap_or_default();
-        match delivery {
-            Delivery::Handled => self.acknowledge().await,
-            Delivery::TooLarge(_) => self.give_up(&reason, fields).await,
-            Delivery::Refused(_) | Delivery::Unknown(_) if last => {
-                self.give_up(&reason, fields).await;
-            }
-            Delivery::Refused(_) | Delivery::Unknown(_) | Delivery::NotRun(_) => {
+        match self.kept.streams.attempts.verdict(&delivery, self.attempt) {
+            Verdict::Handled => self.acknowledge().await,
+            Verdict::Dead => self.give_up(&reason, fields).await,
+            Verdict::Again(_) => {
                 self.kept.say("a message was not handled, it will be given again", &reason);
                 self.rest().await;
             }

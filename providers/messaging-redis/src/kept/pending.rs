@@ -44,7 +44,7 @@ type Pending = (String, String, u64, u64);
 
 /// Claims what is due, for ever.
 pub(super) async fn claim(kept: &Arc<Kept>) {
-    let shortest = kept.streams.backoff.iter().min().copied().unwrap_or_default() / 2;
+    let shortest = kept.streams.attempts.backoff.iter().min().copied().unwrap_or_default() / 2;
     let pause = shortest.clamp(LOOK_PAUSE_MIN, LOOK_PAUSE_MAX);
     loop {
         sleep(pause).await;
@@ -84,7 +84,8 @@ async fn count(kept: &Kept, key: &str) -> Result<u64, Failure> {
 
 async fn claim_of(kept: &Arc<Kept>, key: &str) -> Result<(), Failure> {
     let streams = &kept.streams;
-    let shortest = streams.backoff.iter().min().copied().unwrap_or_default().min(streams.ack_wait);
+    let shortest = streams.attempts.backoff.iter().min().copied().unwrap_or_default();
+    let shortest = shortest.min(streams.ack_wait);
     let mut from = "-".to_owned();
     loop {
         let mut look = cmd("XPENDING");
@@ -109,9 +110,7 @@ fn due_after(kept: &Kept, owner: &str, attempts: u64) -> Duration {
     if owner != RESTING {
         return kept.streams.ack_wait;
     }
-    let step = usize::try_from(attempts.saturating_sub(1)).unwrap_or(usize::MAX);
-    let pause = kept.streams.backoff.get(step).or(kept.streams.backoff.last());
-    pause.copied().unwrap_or_default()
+    kept.streams.attempts.pause(attempts)
 }
 
 /// Claims one entry, unless another host is quicker: Redis gives it only to whoever finds it as old as that.
@@ -149,7 +148,7 @@ pub(super) async fn give_back(kept: &Kept, key: &str) -> Result<(), Failure> {
         if page.is_empty() {
             return Ok(());
         }
-        let longest = kept.streams.backoff.iter().max().copied().unwrap_or_default();
+        let longest = kept.streams.attempts.backoff.iter().max().copied().unwrap_or_default();
         let mut claim = cmd("XCLAIM");
         claim.arg(key).arg(&kept.streams.group).arg(RESTING).arg(0);
         claim.arg(page.iter().map(|(id, ..)| id).collect::<Vec<_>>());

@@ -170,3 +170,16 @@ async fn names_fall_into_parts_at_dots_colons_and_slashes() {
         assert_eq!(failure.kind, Kind::Denied);
     }
 }
+
+#[tokio::test]
+async fn a_gigabyte_is_refused_by_its_size() {
+    let scene = Scene::start().await;
+    let sender = scene.sender(&[]).await;
+    sender.publish("a", b"small", None).await.expect("it is up");
+    let before = scene.host.peak_memory();
+    let failure = sender.publish("a", &vec![0; 1 << 30], None).await.expect_err("a gigabyte");
+    assert_eq!(failure.kind, Kind::TooLarge);
+    sender.publish("a", b"small", None).await.expect("it is up");
+    let more = scene.host.peak_memory().saturating_sub(before);
+    assert!(more < 8 << 20, "{more} bytes for what is not sent");
+}

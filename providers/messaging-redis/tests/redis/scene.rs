@@ -25,6 +25,11 @@ pub(crate) struct Scene {
     pub(crate) host: Host,
 }
 
+/// The actor at the other end of a link: all links' are to one, which share its work.
+pub(crate) fn peer(_link: u32) -> String {
+    "shop/orders".to_owned()
+}
+
 pub(crate) fn pairs(pairs: &[(&str, &str)]) -> Settings {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }

@@ -1,8 +1,8 @@
 //! Migrations: applied once, in order, and whole.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, sync::Arc};
 
-use wattle_sql::Error;
+use wattle_sql::{Error, migrations::Source};
 use wattle_sql_sqlite::{File, MigrateError, migrate};
 
 use crate::{
@@ -35,7 +35,7 @@ impl Fixture {
     }
 
     fn migrate(&self) -> Result<(), MigrateError> {
-        migrate(&self.file, &self.folder())
+        migrate(&self.file, &Source::Folder(self.folder()))
     }
 
     fn reason(&self) -> String {
@@ -63,6 +63,18 @@ async fn each_migration_is_applied_once_and_in_order() {
     fixture.write("0003_more.sql", "INSERT INTO carts (id) VALUES (3)");
     fixture.migrate().expect("a new one");
     assert_eq!(number(&sql, "SELECT count(*) FROM carts").await, 3);
+}
+
+#[tokio::test]
+async fn migrations_of_the_link_itself_are_the_same_as_a_folder_s() {
+    let fixture = Fixture::new(&[MAKE, PRICE]);
+    let text = [MAKE, PRICE].map(|(name, text)| format!("-- {name}\n{text}\n")).concat();
+    migrate(&fixture.file, &Source::Text(text)).expect("applied");
+    fixture.migrate().expect("there already");
+    let failing =
+        Source::Text("-- 0003_fails.sql\nCREATE TABLE a (x);\nCREATE TABEL b (x);".into());
+    let reason = migrate(&fixture.file, &failing).expect_err("it fails").to_string();
+    assert!(reason.contains("0001_make.sql"), "what was applied is missing: {reason}");
 }
 
 #[tokio::test]
@@ -158,7 +170,7 @@ async fn nobody_takes_the_name_of_the_record_before_it_is_needed() {
 #[tokio::test]
 async fn links_that_bring_the_same_migrations_at_once_apply_them_once() {
     let fixture = Fixture::new(&[MAKE, PRICE]);
-    let folder: &Path = &fixture.folder();
+    let folder = &Source::Folder(fixture.folder());
     std::thread::scope(|scope| {
         let run = || migrate(&fixture.file, folder).expect("applied by one of them");
         (0..4).for_each(|_| drop(scope.spawn(run)));

@@ -10,9 +10,11 @@ use wattle_core::{Constraints, link::Settings};
 use wattle_sql::{Caller, Error, Failure, Value};
 
 use crate::{
+    beside::assert_not_slowed,
     error, execute,
     link::{Link, caller, callers, file, set},
     number,
+    process::Process,
 };
 
 const ENDLESS: &str =
@@ -46,6 +48,37 @@ async fn a_query_without_end_ends_at_its_time_and_others_go_on_meanwhile() {
         began.elapsed() < Duration::from_secs(60),
         "those that waited ended at their time, too"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_whose_database_is_busy_does_not_slow_one_to_another_database() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let folder = dir.path().to_str().expect("a folder's name is text");
+    let process = Process::start(set("dir", folder)).await;
+    let put = async |database: &str| {
+        let mut settings = set("database", database);
+        settings.insert("statement_timeout_ms".to_owned(), "2000".to_owned());
+        process.caller(Constraints::new(), settings).await
+    };
+    let (quick, busy) = (put("quick").await, Arc::new(put("busy").await));
+    for sql in [&quick, &*busy] {
+        execute(sql, "CREATE TABLE t (id INTEGER)").await;
+        execute(sql, "INSERT INTO t VALUES (1)").await;
+    }
+    // Two processors are not enough for three that compute all the time: one change without end, and one that waits for it.
+    let change = Arc::new(format!("INSERT INTO t {ENDLESS}"));
+    let pile_up = async || {
+        let mut calls = JoinSet::new();
+        for _ in 0..2 {
+            let (busy, change) = (Arc::clone(&busy), Arc::clone(&change));
+            calls.spawn(async move { busy.execute(&change, &[]).await.map(drop) });
+        }
+        calls
+    };
+    let reads = async || assert_eq!(number(&quick, "SELECT count(*) FROM t").await, 1);
+    assert_not_slowed(reads, pile_up).await;
+    let changes = async || assert_eq!(execute(&quick, "UPDATE t SET id = id + 1").await, 1);
+    assert_not_slowed(changes, pile_up).await;
 }
 
 /// Both would be in one transaction, and a transaction has one end.

@@ -54,7 +54,7 @@ async fn a_process_that_is_killed_loses_nothing_that_it_acknowledged() {
     while acknowledged.len() < 200 {
         acknowledged.push(said.recv().await.expect("writers write"));
     }
-    process.child.kill().await.expect("it runs");
+    process.host.kill().await;
     writers.join_all().await;
     while let Ok(id) = said.try_recv() {
         acknowledged.push(id);
@@ -81,7 +81,7 @@ async fn a_link_that_cannot_hold_says_why() {
         (none(), set("migrations", "migrations"), "absolute"),
         (none(), set("migrations", "/nowhere/migrations"), "/nowhere/migrations"),
     ] {
-        let reason = process.put(constraints, settings).await.err().expect(words);
+        let reason = process.put(constraints, settings).await.expect_err(words);
         assert!(reason.contains(words), "{reason}");
     }
 }
@@ -106,7 +106,7 @@ async fn a_link_brings_its_tables_and_databases_are_apart() {
 async fn links_that_come_and_go_leave_no_files_open_and_no_threads() {
     let dir = tempfile::tempdir().expect("a folder");
     let process = Process::start(in_dir(&dir)).await;
-    let pid = process.child.id().expect("it runs");
+    let pid = process.host.pid();
     let stays = process.caller(Constraints::new(), Settings::new()).await;
     execute(&stays, "CREATE TABLE t (id INTEGER)").await;
     let look = || number(&stays, "SELECT count(*) FROM t");

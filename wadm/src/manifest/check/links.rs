@@ -7,8 +7,8 @@ use std::{
 
 use wattle_core::{Interface, LinkName, Name};
 
-use super::{Reader, find, settings, shipped, spelling, unknown};
-use crate::manifest::{Component, Finding, Kind, Link, Place, Shipped};
+use super::{Reader, Spoken, built_in, find, settings, shipped, spelling, spoken, unknown};
+use crate::manifest::{Component, Finding, Kind, Link, Place, Source};
 
 pub(super) fn all(reader: &mut Reader, components: &mut [Component]) {
     for index in 0..components.len() {
@@ -55,17 +55,20 @@ fn one(
         reader.findings.push(Finding::error(&link.target.place, what));
         return None;
     }
-    let (calls, serves) = (shipped(caller), shipped(callee));
+    let (calls, serves) = (spoken(caller), spoken(callee));
     link.interfaces.retain(|interface| {
-        let Some(misfit) = misfit(calls, serves, interface) else { return true };
+        let Some(misfit) = misfit(calls.as_ref(), serves.as_ref(), interface) else { return true };
         reader.findings.push(misfit.at(&interface.place));
         false
     });
-    if let Some(provider) = calls {
+    if let Some(provider) = shipped(caller) {
         let known = provider.link_settings;
         settings::honour(reader, provider.name, known, &mut link.source_config);
     }
-    if let Some(provider) = serves {
+    if let Source::BuiltIn(called) = callee.source {
+        built_in::called(reader, called, &link);
+    }
+    if let Some(provider) = shipped(callee) {
         let known = provider.link_settings;
         settings::honour(reader, provider.name, known, &mut link.target_config);
         spelling::hosts(reader, callee, provider, &mut link);
@@ -88,8 +91,8 @@ impl Misfit {
 
 /// What is known of providers without asking them.
 fn misfit(
-    calls: Option<&Shipped>,
-    serves: Option<&Shipped>,
+    calls: Option<&Spoken>,
+    serves: Option<&Spoken>,
     interface: &Interface,
 ) -> Option<Misfit> {
     let (provider, verb, known) = match (calls, serves) {

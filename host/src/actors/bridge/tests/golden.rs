@@ -3,7 +3,10 @@
 use serde::Serialize;
 use serde_bytes::{ByteBuf, Bytes};
 use wasmtime::component::Val;
-use wattle_core::codec;
+use wattle_core::{
+    Handle, codec,
+    handle::{Dropped, drop_function},
+};
 use wattle_keyvalue::{
     Error,
     wire::{
@@ -213,8 +216,97 @@ fn every_kind_is_written_as_serde_writes_it() {
 #[test]
 fn nothing_is_an_empty_map_of_parameters_and_nil_as_a_result() {
     let signature = signature(r#"(export "run" (func))"#, "run");
-    assert_eq!(encode::params(&signature, &[]).expect("fits"), [0x80]);
+    assert_eq!(encode::params::<Val>(&signature, &[]).expect("fits"), [0x80]);
     assert_eq!(encode::result(&signature, &[]).expect("fits"), codec::encode(&()));
     assert_eq!(decode::params(&signature, &[0x80]), Ok(vec![]));
     assert_eq!(decode::result(&signature, &[0xc0]), Ok(None));
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Payment {
+    Cash,
+    ByVoucher(Handle),
+    Split((Handle, u64)),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct Order {
+    cart: Handle,
+    spare: Option<Handle>,
+    nested: Option<(Option<Handle>,)>,
+    number: u32,
+    payments: Vec<Payment>,
+    outcome: Result<Handle, Vec<Handle>>,
+    raw: &'static Bytes,
+}
+
+#[test]
+fn handles_are_written_as_numbers_wherever_they_are() {
+    #[derive(Serialize)]
+    struct Params {
+        value: Order,
+    }
+    let order = || Order {
+        cart: Handle::new(0),
+        spare: Some(Handle::new(127)),
+        nested: Some((Some(Handle::new(128)),)),
+        number: 7,
+        payments: vec![
+            Payment::Cash,
+            Payment::ByVoucher(Handle::new(65_535)),
+            Payment::Split((Handle::new(65_536), 9)),
+        ],
+        outcome: Err(vec![Handle::new(u32::MAX)]),
+        raw: Bytes::new(b"\xff"),
+    };
+    let payment = |case: &str, of: Option<Val>| Val::Variant(case.to_owned(), of.map(Box::new));
+    let fields = [
+        ("cart", Val::U32(0)),
+        ("spare", some(Val::U32(127))),
+        ("nested", some(some(Val::U32(128)))),
+        ("number", Val::U32(7)),
+        (
+            "payments",
+            list([
+                payment("cash", None),
+                payment("by-voucher", Some(Val::U32(65_535))),
+                payment("split", Some(Val::Tuple(vec![Val::U32(65_536), Val::U64(9)]))),
+            ]),
+        ),
+        ("outcome", Val::Result(Err(Some(Box::new(list([Val::U32(u32::MAX)])))))),
+        ("raw", bytes(b"\xff")),
+    ];
+    let value = fields.map(|(field, value)| (field.to_owned(), value));
+    let value = [Val::Record(value.into())];
+    let signature = of_type(types::HANDLES, types::WITH_HANDLES);
+    let written = encode::params(&signature, &value).expect("fits");
+    assert_eq!(written, codec::encode(&Params { value: order() }));
+    assert_eq!(decode::params(&signature, &written).expect("its own bytes"), value);
+    assert_eq!(encode::result(&signature, &value).expect("fits"), codec::encode(&order()));
+}
+
+#[test]
+fn a_method_has_its_self_first_and_a_constructor_gives_the_handle() {
+    #[derive(Serialize)]
+    struct Add {
+        #[serde(rename = "self")]
+        this: Handle,
+        item: &'static str,
+    }
+    let cart = r#"
+        (export "cart" (type $cart (sub resource)))
+        (export "[constructor]cart" (func (param "owner" string) (result (own $cart))))
+        (export "[method]cart.add" (func (param "self" (borrow $cart)) (param "item" string)))
+    "#;
+    let add = signature(cart, "[method]cart.add");
+    let written = encode::params(&add, &[Val::U32(300), text("tea")]).expect("fits");
+    assert_eq!(written, codec::encode(&Add { this: Handle::new(300), item: "tea" }));
+    let made = signature(cart, "[constructor]cart");
+    let written = encode::result(&made, &[Val::U32(300)]).expect("fits");
+    assert_eq!(written, codec::encode(&Handle::new(300)));
+    assert_eq!(drop_function("cart"), "[resource-drop]cart");
+    let dropped = Dropped { handles: vec![Handle::new(300)].into() };
+    assert_eq!(codec::encode(&dropped), b"\x81\xa7handles\x91\xcd\x01\x2c");
 }

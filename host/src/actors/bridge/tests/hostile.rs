@@ -3,8 +3,11 @@
 use proptest::prelude::*;
 use wattle_core::{CallError, ErrorKind, call::PARAMS_LEN_MAX};
 
-use super::{functions_of, list, of_type, types};
-use crate::actors::bridge::{decode, encode, shape::Signature, tests::bytes};
+use super::{bytes, functions_of, imported, list, of_type, types};
+use crate::actors::bridge::{
+    decode, encode,
+    shape::{Shape, Signature},
+};
 
 fn kind(signature: &Signature, bytes: &[u8]) -> Option<ErrorKind> {
     decode::params(signature, bytes).err().map(|CallError { kind, .. }| kind)
@@ -116,11 +119,54 @@ fn unfit(items: &str) -> String {
 }
 
 #[test]
-fn types_that_the_bridge_does_not_carry_fail_the_start_with_their_names() {
-    let resource = r#"(export "cart" (type $cart (sub resource)))
-        (export "[method]cart.total" (func (param "self" (borrow $cart)) (result u64)))"#;
-    let why = unfit(resource);
-    assert!(why.contains("wattle-test:bridge/all") && why.contains("resources"), "{why}");
+fn a_handle_is_a_number_and_nothing_else() {
+    let signature = of_type(types::HANDLES, "(option (own $cart))");
+    assert_eq!(kind(&signature, &of_value(b"\xce\xff\xff\xff\xff")), None);
+    for (what, bytes) in [
+        ("past 32 bits", b"\xcf\x00\x00\x00\x01\x00\x00\x00\x00".as_slice()),
+        ("negative", b"\xff"),
+        ("text", b"\xa17"),
+        ("a list", b"\x91\x07"),
+    ] {
+        assert_eq!(kind(&signature, &of_value(bytes)), Some(ErrorKind::Malformed), "{what}");
+    }
+}
+
+#[test]
+fn a_resource_of_the_hosts_own_in_an_interface_of_ones_own_fails_the_start_with_its_name() {
+    let text = r#"
+        (import "wasi:io/streams@0.2.0" (instance $streams
+            (export "output-stream" (type (sub resource)))))
+        (alias export $streams "output-stream" (type $stream))
+        (import "wattle-test:bridge/all" (instance
+            (alias outer $world $stream (type $outer))
+            (export "stream" (type $stream (eq $outer)))
+            (export "pour" (func (param "into" (borrow $stream))))))
+        "#;
+    let why = imported(text).expect_err("unfit").to_string();
+    for part in ["wattle-test:bridge/all", "pour", "wasi:io/streams.output-stream"] {
+        assert!(why.contains(part), "{why}");
+    }
+}
+
+#[test]
+fn an_interface_that_uses_the_resource_of_another_means_the_same() {
+    let text = r#"
+        (import "a:b/carts" (instance $carts (export "cart" (type (sub resource)))))
+        (alias export $carts "cart" (type $cart))
+        (import "a:b/desk" (instance
+            (alias outer $world $cart (type $outer))
+            (export "basket" (type $basket (eq $outer)))
+            (export "pay" (func (param "basket" (own $basket))))))
+        "#;
+    let imported = imported(text).expect("the bridge carries it");
+    let [resource] = &*imported.resources else { panic!("{:?}", imported.resources) };
+    assert_eq!(
+        (resource.interface.as_str(), &*resource.drop_function),
+        ("a:b/carts", "[resource-drop]cart")
+    );
+    let handle = Shape::Handle { resource: 0, owned: true };
+    assert_eq!(imported.functions[0].1.params.1, [handle]);
 }
 
 #[test]

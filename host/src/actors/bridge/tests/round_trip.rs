@@ -8,6 +8,7 @@ use wattle_core::codec;
 use super::{bytes, of_type, some, text, types};
 use crate::actors::bridge::{
     decode, encode,
+    handles::each as each_handle,
     shape::{Names, Shape},
 };
 
@@ -20,7 +21,8 @@ fn any_value(shape: &Shape) -> BoxedStrategy<Val> {
         Shape::S16 => any::<i16>().prop_map(Val::S16).boxed(),
         Shape::U16 => any::<u16>().prop_map(Val::U16).boxed(),
         Shape::S32 => any::<i32>().prop_map(Val::S32).boxed(),
-        Shape::U32 => any::<u32>().prop_map(Val::U32).boxed(),
+        // A handle is a number on both sides of the bytes.
+        Shape::U32 | Shape::Handle { .. } => any::<u32>().prop_map(Val::U32).boxed(),
         Shape::S64 => any::<i64>().prop_map(Val::S64).boxed(),
         Shape::U64 => any::<u64>().prop_map(Val::U64).boxed(),
         Shape::Float32 => any::<f32>().prop_map(Val::Float32).boxed(),
@@ -84,6 +86,32 @@ fn every_value_survives_the_trip() {
         prop_assert_eq!(decode::params(&signature, &written), Ok(params.clone()));
         let written = encode::result(&signature, &params).expect("fits");
         prop_assert_eq!(decode::result(&signature, &written), Ok(params.into_iter().next()));
+    });
+}
+
+#[test]
+fn every_value_with_handles_survives_the_trip_and_each_of_them_is_found() {
+    let signature = of_type(types::HANDLES, types::WITH_HANDLES);
+    let shape = &signature.params.1[0];
+    proptest!(|(params in each(&signature.params.1))| {
+        let written = encode::params(&signature, &params).expect("fits");
+        prop_assert_eq!(decode::params(&signature, &written), Ok(params.clone()));
+        let (mut numbers, mut value) = (Vec::new(), params[0].clone());
+        each_handle(shape, &mut value, &mut |_, owned, value| {
+            assert!(owned, "this function takes no borrows");
+            let Val::U32(number) = *value else { panic!("{value:?}") };
+            numbers.push(number);
+            // It stands for what a guest has, which is no number any more.
+            *value = Val::Bool(true);
+            Ok(())
+        }).expect("values are of their type");
+        let mut turned = numbers.into_iter().map(Val::U32);
+        each_handle(shape, &mut value, &mut |_, _, value| {
+            *value = turned.next().expect("as many as there were");
+            Ok(())
+        }).expect("values are of their type");
+        prop_assert!(turned.next().is_none());
+        prop_assert_eq!(&value, &params[0]);
     });
 }
 

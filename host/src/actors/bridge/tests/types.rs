@@ -29,3 +29,24 @@ pub(super) const TYPES: &str = r#"
 
 /// The record of them all.
 pub(super) const ALL: &str = "$all";
+
+/// Resources, and a record with handles in every kind of type that others can be in.
+pub(super) const HANDLES: &str = r#"
+    (export "cart" (type $cart (sub resource)))
+    (export "voucher" (type $voucher (sub resource)))
+    (type $payment' (variant (case "cash") (case "by-voucher" (own $voucher)) (case "split" (tuple (own $voucher) u64))))
+    (export "payment" (type $payment (eq $payment')))
+    (type $order' (record
+        (field "cart" (own $cart))
+        (field "spare" (option (own $cart)))
+        (field "nested" (option (option (own $cart))))
+        (field "number" u32)
+        (field "payments" (list $payment))
+        (field "outcome" (result (own $voucher) (error (list (own $cart)))))
+        (field "raw" (list u8))
+    ))
+    (export "order" (type $order (eq $order')))
+"#;
+
+/// The record.
+pub(super) const WITH_HANDLES: &str = "$order";
