@@ -1,0 +1,201 @@
+//! Links: which hold, what they hear, how they send, and what is left of them.
+
+use std::fs;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rumqttc::v5::mqttbytes::QoS;
+use tokio::time::{sleep, timeout};
+use wattle_core::{Constraints, provider::Side};
+use wattle_messaging::{Kind, SUBJECTS};
+
+use crate::{
+    host::Host,
+    scene::{PATIENCE, Received, Scene, host, pairs},
+    server::{LOOK_PAUSE, Server},
+    stranger::Stranger,
+};
+
+/// More than any link takes: 64 MB.
+const HUGE: usize = 64 << 20;
+
+/// Who may do what.
+const ACL: &str = "user reader\ntopic read #\nuser writer\ntopic write only/this\n";
+
+async fn guarded() -> Server {
+    let dir = tempfile::tempdir().expect("a folder").keep();
+    let acl = dir.join("acl");
+    fs::write(&acl, ACL).expect("a file");
+    Server::start_with(&format!("allow_anonymous true\nacl_file {}", acl.display())).await
+}
+
+#[tokio::test]
+async fn a_link_that_cannot_hold_says_why_and_not_the_password() {
+    let server = Server::start_with("allow_anonymous false").await;
+    let host = Host::start(env!("CARGO_BIN_EXE_wattle-messaging-mqtt"), pairs(&[])).await;
+    let wrong = server.url().replace("mqtt://", "mqtt://user:falsch@");
+    let unknown = Constraints::from([("tables".to_owned(), vec![])]);
+    let none = Constraints::new;
+    let refused = [
+        (Side::Target, unknown.clone(), pairs(&[("url", &wrong)]), "tables"),
+        (Side::Source, unknown, pairs(&[("url", &wrong), ("subscriptions", "a")]), "tables"),
+        (Side::Target, none(), pairs(&[]), "url"),
+        (Side::Target, none(), pairs(&[("url", &wrong)]), "mqtt at"),
+        (Side::Target, none(), pairs(&[("url", &server.url())]), "mqtt at"),
+        (Side::Target, none(), pairs(&[("url", &wrong), ("urll", "x")]), "urll"),
+        (Side::Source, none(), pairs(&[("url", &wrong)]), "subscriptions"),
+    ];
+    for (side, constraints, config, named) in refused {
+        let reason = host.put(host.next(), side, constraints, config).await.expect_err(named);
+        assert!(reason.contains(named) && !reason.contains("falsch"), "{named}: {reason}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_broker_s_own_rules_forbid_is_denied() {
+    let server = guarded().await;
+    let host = host(&server).await;
+    for qos in ["1", "2"] {
+        let config = pairs(&[("username", "writer"), ("url", &server.url()), ("qos", qos)]);
+        let sender = host.sender(Constraints::new(), config).await.expect("a link");
+        sender.publish("only/this", b"", None).await.expect("it is allowed");
+        let failure = sender.publish("other", b"", None).await.expect_err("it is not");
+        assert_eq!(failure.kind, Kind::Denied, "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_holds_although_the_broker_is_down_and_works_once_it_is_there() {
+    let mut server = Server::start().await;
+    let host = host(&server).await;
+    server.kill();
+    let (actor, mut received) = Received::all();
+    let sender = host.sender(Constraints::new(), pairs(&[])).await.expect("a link");
+    host.handler(pairs(&[("subscriptions", "a")]), actor).await.expect("a link");
+    let failure = sender.publish("a", b"early", None).await.expect_err("nothing is there");
+    assert_eq!(failure.kind, Kind::Unavailable);
+    server.restart().await;
+    let arrived = async {
+        while received.now().is_none() {
+            let _ = sender.publish("a", b"late", None).await;
+            sleep(LOOK_PAUSE).await;
+        }
+    };
+    timeout(PATIENCE, arrived).await.expect("a message arrives");
+}
+
+#[tokio::test]
+async fn a_hundred_links_that_came_and_went_leave_no_connection() {
+    let scene = Scene::start().await;
+    let _stays = scene.sender(&[]).await;
+    let before = scene.server.clients();
+    for _ in 0..100 {
+        let link = scene.handler(&[("subscriptions", "a/+")], Received::all().0).await;
+        scene.host.delete(link).await;
+    }
+    let gone = async {
+        while scene.server.clients() != before {
+            sleep(LOOK_PAUSE).await;
+        }
+    };
+    timeout(PATIENCE, gone).await.expect("all are gone");
+}
+
+#[tokio::test]
+async fn each_quality_of_service_gets_a_message_there_and_back() {
+    let scene = Scene::start().await;
+    for qos in ["0", "1", "2"] {
+        let (actor, mut received) = Received::all();
+        let topic = format!("of/{qos}");
+        scene.handler(&[("subscriptions", &topic), ("qos", qos)], actor).await;
+        let sender = scene.sender(&[("qos", qos)]).await;
+        for _ in 0..100 {
+            sender.publish(&topic, qos.as_bytes(), Some("answers")).await.expect("it is up");
+            let message = received.next().await;
+            assert_eq!((&*message.subject, &*message.body), (&*topic, qos.as_bytes()));
+            assert_eq!(message.reply_to.as_deref(), Some("answers"));
+        }
+        assert!(received.now().is_none(), "each once");
+    }
+}
+
+#[tokio::test]
+async fn what_is_retained_comes_with_a_new_subscription_where_the_link_wants_it() {
+    let scene = Scene::start().await;
+    let sender = scene.sender(&[("retain", "true")]).await;
+    sender.publish("state", b"on", None).await.expect("it is kept");
+    let (actor, mut received) = Received::all();
+    scene.handler(&[("subscriptions", "state|")], actor).await;
+    assert_eq!(received.text().await, "on");
+    let (actor, mut received) = Received::all();
+    scene.handler(&[("subscriptions", "state|"), ("retained", "false")], actor).await;
+    sender.publish("state", b"off", None).await.expect("it is kept");
+    assert_eq!(received.text().await, "off", "and nothing came before it");
+}
+
+#[tokio::test]
+async fn topics_fall_into_parts_at_slashes_and_an_answer_s_data_is_no_part_of_one() {
+    let scene = Scene::start().await;
+    let patterns = vec!["a/*/c".to_owned(), "exactly".to_owned()];
+    let constraints = Constraints::from([(SUBJECTS.to_owned(), patterns)]);
+    let sender = scene.host.sender(constraints, pairs(&[])).await.expect("a link");
+    for allowed in ["a/b/c", "a/b.b/c", "exactly", "exactly#00ff"] {
+        sender.publish(allowed, b"", None).await.expect(allowed);
+    }
+    for denied in ["a/b/c/d", "a.b.c", "exactly/not", "other#00"] {
+        let failure = sender.publish(denied, b"", None).await.expect_err(denied);
+        assert_eq!(failure.kind, Kind::Denied);
+    }
+    let open = scene.sender(&[]).await;
+    for invalid in ["a/+", "a/#", "#", "a#no-digits", "a#0"] {
+        let failure = open.publish(invalid, b"", None).await.expect_err(invalid);
+        assert_eq!(failure.kind, Kind::Invalid, "{invalid}: {failure}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_past_the_limit_never_comes_in_and_one_gigabyte_is_refused_by_its_size() {
+    let scene = Scene::start().await;
+    let (actor, mut received) = Received::all();
+    scene.handler(&[("subscriptions", "a"), ("max_in_flight", "1")], actor).await;
+    let sender = scene.sender(&[]).await;
+    let before = scene.host.peak_memory();
+    let stranger = Stranger::listening(&scene.server, "elsewhere").await;
+    let huge = stranger.client.publish("a", QoS::AtMostOnce, false, vec![7; HUGE]);
+    huge.await.expect("it is sent");
+    let failure = sender.publish("a", &vec![0; 1 << 30], None).await.expect_err("a gigabyte");
+    assert_eq!(failure.kind, Kind::TooLarge);
+    sender.publish("a", b"small", None).await.expect("it is up");
+    assert_eq!(received.text().await, "small");
+    let more = scene.host.peak_memory().saturating_sub(before);
+    assert!(more < HUGE as u64 / 4, "{more} bytes for what does not come in");
+}
+
+#[tokio::test]
+async fn a_broker_proves_who_it_is() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    let (certificate, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    fs::write(&certificate, cert.pem()).expect("a file");
+    fs::write(&key, signing_key.serialize_pem()).expect("a file");
+    let lines = format!(
+        "allow_anonymous true\ncafile {0}\ncertfile {0}\nkeyfile {1}",
+        certificate.display(),
+        key.display()
+    );
+    let server = Server::start_with(&lines).await;
+    let url = server.url().replace("mqtt:", "mqtts:");
+    let host = Host::start(env!("CARGO_BIN_EXE_wattle-messaging-mqtt"), pairs(&[])).await;
+    let file = certificate.to_str().expect("text");
+    for (name, value) in [("tls_ca_file", file), ("tls_ca", cert.pem().as_str())] {
+        let config = pairs(&[("url", &url), (name, value)]);
+        let sender = host.sender(Constraints::new(), config).await.expect("a link");
+        sender.publish("a", b"", None).await.expect("it is the right one");
+    }
+    let CertifiedKey { cert: other, .. } =
+        generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate");
+    let config = pairs(&[("url", &url), ("tls_ca", &other.pem())]);
+    let sender = host.sender(Constraints::new(), config).await.expect("it holds, and is not up");
+    let failure = sender.publish("a", b"", None).await.expect_err("it is another");
+    assert_eq!(failure.kind, Kind::Unavailable, "{failure}");
+}

@@ -1,0 +1,113 @@
+//! When something is due: a cron expression in a time zone, or an interval. No clock of its own; times are milliseconds since 1970.
+
+use std::{fmt, time::Duration};
+
+use croner::{
+    Cron,
+    parser::{CronParser, Seconds, Year},
+};
+use jiff::{Timestamp, Zoned, tz::TimeZone};
+
+/// Nothing is due more often.
+const INTERVAL_MIN: Duration = Duration::from_secs(1);
+/// The longest interval: what is rarer is a cron expression's.
+const INTERVAL_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+/// Bytes of an expression.
+const EXPRESSION_LEN_MAX: usize = 200;
+
+/// When something is due.
+#[derive(Clone, Debug)]
+pub(crate) enum Schedule {
+    /// By the calendar of a time zone.
+    Cron { cron: Box<Cron>, zone: TimeZone },
+    /// So many milliseconds apart, counted from 1970: the same on every host.
+    Every { ms: i64 },
+}
+
+/// Why a text is no schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unreadable(String);
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Schedule {
+    /// `every 5m`, or a cron expression.
+    pub(crate) fn parse(text: &str, zone: &TimeZone) -> Result<Self, Unreadable> {
+        match text.strip_prefix("every ") {
+            Some(interval) => Self::every(interval),
+            None => Self::cron(text, zone),
+        }
+    }
+
+    /// A cron expression of five fields, or of six that begin with seconds, or one of the names (`@daily`).
+    pub(crate) fn cron(text: &str, zone: &TimeZone) -> Result<Self, Unreadable> {
+        let unreadable = |why: String| Unreadable(format!("{text:?} is no cron expression: {why}"));
+        if text.len() > EXPRESSION_LEN_MAX {
+            return Err(Unreadable(format!("more than {EXPRESSION_LEN_MAX} bytes")));
+        }
+        let parser =
+            CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
+        let cron = parser.parse(text).map_err(|error| unreadable(error.to_string()))?;
+        let schedule = Self::Cron { cron: Box::new(cron), zone: zone.clone() };
+        // The 30th of February: it would be searched for again and again.
+        match schedule.next_after(REFERENCE_MS) {
+            Some(_) => Ok(schedule),
+            None => Err(unreadable("no time ever fits it".to_owned())),
+        }
+    }
+
+    /// A number with a unit: `s`, `m`, `h` or `d`.
+    pub(crate) fn every(text: &str) -> Result<Self, Unreadable> {
+        let unreadable = || {
+            let text = text.chars().take(EXPRESSION_LEN_MAX).collect::<String>();
+            Unreadable(format!("{text:?} is no interval: 1s to 366d, as 30s, 5m, 12h or 1d"))
+        };
+        let text = text.trim();
+        let (number, unit) =
+            text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(unreadable)?;
+        let seconds = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 60 * 60,
+            "d" => 24 * 60 * 60,
+            _ => return Err(unreadable()),
+        };
+        let number: u32 = number.trim().parse().map_err(|_| unreadable())?;
+        let interval = Duration::from_secs(u64::from(number) * seconds);
+        if !(INTERVAL_MIN..=INTERVAL_MAX).contains(&interval) {
+            return Err(unreadable());
+        }
+        let ms = i64::try_from(interval.as_millis()).map_err(|_| unreadable())?;
+        Ok(Self::Every { ms })
+    }
+
+    /// The first time that is due after this one. None at the end of the calendar.
+    pub(crate) fn next_after(&self, after_ms: i64) -> Option<i64> {
+        match self {
+            Self::Every { ms } => after_ms.div_euclid(*ms).checked_add(1)?.checked_mul(*ms),
+            Self::Cron { cron, zone } => {
+                let second = Timestamp::from_second(after_ms.div_euclid(1_000)).ok()?;
+                let after = Zoned::new(second, zone.clone());
+                let next = cron.find_next_occurrence(&after, false).ok()?;
+                Some(next.timestamp().as_millisecond()).filter(|next| *next > after_ms)
+            }
+        }
+    }
+
+    /// What is due after one time, up to another, oldest first; at most so many.
+    pub(crate) fn between(&self, after_ms: i64, to_ms: i64, most: usize) -> Vec<i64> {
+        let next = |last: &i64| self.next_after(*last);
+        let due = std::iter::successors(self.next_after(after_ms), next);
+        due.take_while(|due| *due <= to_ms).take(most).collect()
+    }
+}
+
+/// From where a new expression is tried: within the calendar of every time zone, leap days ahead.
+const REFERENCE_MS: i64 = 1_700_000_000_000;
+
+#[cfg(test)]
+mod tests;
