@@ -15,6 +15,10 @@ pub enum Guest {
     Shop,
     /// The example that knows what things cost.
     PriceList,
+    /// The example that [`Guest::PriceList`] asks for taxes.
+    Tax,
+    /// The example that prints labels.
+    Parcels,
     /// The example that checks a page's links.
     LinkChecker,
     /// The example that keeps files.
@@ -23,12 +27,22 @@ pub enum Guest {
     Todo,
     /// The example that takes orders.
     Orders,
+    /// Writes a report of visits at its times, and shows the last (examples/scheduled-report).
+    ScheduledReport,
     /// A route for everything that a test wants an actor to do (`testing/guests`).
     Kit,
     /// Answers HTTP by calling [`Guest::Back`].
     Front,
     /// Answers other actors over an interface of the tests' own.
     Back,
+    /// Holds resources of a provider's.
+    Holder,
+    /// Watches the lattice and commands it.
+    Steward,
+    /// Uses published interfaces, and knows nothing of Wattle.
+    Stranger,
+    /// Is told of changes in a store, and copies them into its own.
+    Watcher,
 }
 
 impl Guest {
@@ -39,13 +53,20 @@ impl Guest {
             Self::Counter => "keyvalue-counter",
             Self::Shop => "shop",
             Self::PriceList => "price-list",
+            Self::Tax => "tax",
+            Self::Parcels => "parcels",
             Self::LinkChecker => "link-checker",
             Self::FileStore => "file-store",
             Self::Todo => "todo",
             Self::Orders => "orders",
+            Self::ScheduledReport => "scheduled-report",
             Self::Kit => "kit",
             Self::Front => "front",
             Self::Back => "back",
+            Self::Holder => "holder",
+            Self::Steward => "steward",
+            Self::Stranger => "stranger",
+            Self::Watcher => "watcher",
         }
     }
 
@@ -55,7 +76,13 @@ impl Guest {
     /// If it was not built.
     pub fn component(self) -> Vec<u8> {
         let folder = match self {
-            Self::Kit | Self::Front | Self::Back => "guests",
+            Self::Kit
+            | Self::Front
+            | Self::Back
+            | Self::Holder
+            | Self::Steward
+            | Self::Stranger
+            | Self::Watcher => "guests",
             _ => "../examples",
         };
         let name = self.name();

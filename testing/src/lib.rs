@@ -17,6 +17,7 @@ mod given;
 mod insider;
 mod lattice;
 mod load;
+mod mosquitto;
 mod nats;
 mod neighbour;
 mod network;
@@ -30,6 +31,7 @@ mod signing;
 mod site;
 mod turn;
 mod wait;
+mod zpl;
 
 pub use client::{Connection, Response, http};
 pub use components::Guest;
@@ -37,6 +39,7 @@ pub use given::GivenNats;
 pub use insider::{Insider, event};
 pub use lattice::Lattice;
 pub use load::{Load, Shot, Shots};
+pub use mosquitto::Mosquitto;
 pub use nats::{Nats, NatsClients};
 pub use neighbour::Neighbour;
 pub use network::{Cable, Door, Machine, Network, Place};
@@ -50,6 +53,7 @@ pub use signing::{Chain, Signing, read_chain, read_host};
 pub use site::Site;
 pub use turn::Turn;
 pub use wait::{eventually, free_port};
+pub use zpl::{Mood, ZplPrinter};
 
 /// `wasi:http/incoming-handler`.
 pub const HTTP: &str = "wasi:http/incoming-handler";

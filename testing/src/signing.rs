@@ -106,6 +106,11 @@ impl Chain {
 
     /// A provider's artifact of this program, signed by the account, which neither imports nor exports anything.
     pub fn sign_provider(&self, binary: Vec<u8>, name: &str) -> Vec<u8> {
+        self.sign_provider_of(&[], binary, name)
+    }
+
+    /// The same for a program that exports these interfaces.
+    pub fn sign_provider_of(&self, exports: &[&str], binary: Vec<u8>, name: &str) -> Vec<u8> {
         let platform = provider::platform();
         let draft = Draft {
             subject: KeyPair::generate(KeyKind::Provider).public(),
@@ -116,7 +121,7 @@ impl Chain {
                 name: name.to_owned(),
                 version: "0.1.0".to_owned(),
                 imports: Vec::new(),
-                exports: Vec::new(),
+                exports: exports.iter().map(|name| name.parse().expect("an interface")).collect(),
                 binaries: BTreeMap::from([(platform.clone(), module::digest(&binary))]),
             },
         };

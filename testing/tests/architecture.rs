@@ -9,20 +9,33 @@ use std::{
 use serde_json::Value;
 
 /// Each of our crates, and those of ours that it may import. `testing` may import anything, `xtask` nothing.
-const MAY_IMPORT: [(&str, &[&str]); 24] = [
+const MAY_IMPORT: [(&str, &[&str]); 29] = [
     ("core", &[]),
     ("claims", &["core"]),
     ("wire", &["core"]),
     ("lattice", &["core", "claims", "wire"]),
     ("blobstore", &["core", "wire"]),
+    ("control", &["core"]),
     ("http", &["core"]),
     ("keyvalue", &["core"]),
     ("messaging", &["core"]),
     ("postgres", &["core"]),
+    ("schedule", &["core"]),
     ("sql", &["core"]),
     (
         "host",
-        &["core", "claims", "wire", "lattice", "blobstore", "http", "keyvalue", "messaging", "sql"],
+        &[
+            "core",
+            "claims",
+            "wire",
+            "lattice",
+            "blobstore",
+            "control",
+            "http",
+            "keyvalue",
+            "messaging",
+            "sql",
+        ],
     ),
     ("sdk", &["core", "wire"]),
     ("blobstore-fs", &["core", "sdk", "blobstore"]),
@@ -31,10 +44,14 @@ const MAY_IMPORT: [(&str, &[&str]); 24] = [
     ("http-server", &["core", "sdk", "http"]),
     ("keyvalue-embedded", &["core", "sdk", "keyvalue"]),
     ("keyvalue-redis", &["core", "sdk", "keyvalue"]),
+    ("messaging-mqtt", &["core", "sdk", "messaging"]),
     ("messaging-nats", &["core", "sdk", "messaging"]),
     ("messaging-redis", &["core", "sdk", "messaging"]),
     ("sql-postgres", &["core", "sdk", "postgres", "sql"]),
     ("sql-sqlite", &["core", "sdk", "sql"]),
+    ("timer", &["core", "sdk", "schedule"]),
+    // An example, of somebody's own: the SDK has to be all that it takes.
+    ("label-printer", &["sdk"]),
     ("wadm", &["core", "claims", "lattice"]),
     (
         "cli",
@@ -44,10 +61,12 @@ const MAY_IMPORT: [(&str, &[&str]); 24] = [
             "lattice",
             "host",
             "blobstore",
+            "control",
             "http",
             "keyvalue",
             "messaging",
             "postgres",
+            "schedule",
             "sql",
             "wadm",
         ],
@@ -55,7 +74,7 @@ const MAY_IMPORT: [(&str, &[&str]); 24] = [
 ];
 
 /// External crates, and the only crates of ours that may import them (`testing` measures and checks, so it may, too).
-const LIVES_IN: [(&str, &[&str]); 19] = [
+const LIVES_IN: [(&str, &[&str]); 23] = [
     ("async-nats", &["lattice", "messaging-nats"]),
     ("jsonwebtoken", &["claims"]),
     ("nkeys", &["claims"]),
@@ -63,18 +82,22 @@ const LIVES_IN: [(&str, &[&str]); 19] = [
     ("wasmtime-wasi", &["host"]),
     ("wasmtime-wasi-http", &["host"]),
     ("clap", &["cli"]),
+    ("croner", &["timer"]),
     ("hyper", &["blobstore-s3", "http-client", "http-server"]),
     ("hyper-rustls", &["blobstore-s3", "http-client"]),
+    ("jiff", &["timer"]),
     ("object_store", &["blobstore-s3"]),
     ("quick-xml", &["blobstore-s3"]),
     ("redb", &["keyvalue-embedded"]),
     ("redis", &["keyvalue-redis", "messaging-redis"]),
+    ("rumqttc", &["messaging-mqtt"]),
     ("rusqlite", &["sql-sqlite"]),
     ("tar", &["claims"]),
     ("tokio-postgres", &["sql-postgres"]),
     ("tokio-postgres-rustls", &["sql-postgres"]),
     ("granit-parser", &["wadm"]),
     ("ureq", &["cli"]),
+    ("wit-parser", &["cli"]),
 ];
 
 /// Crates whose default features are known to be more than we need.

@@ -13,6 +13,7 @@ mod guest;
 mod keyvalue;
 mod native;
 mod nats;
+mod postgres;
 mod serve;
 
 use serve::Runtime;
@@ -34,6 +35,12 @@ struct Arguments {
     /// Redis, for those that count.
     #[arg(long)]
     redis: Option<String>,
+    /// PostgreSQL, for those that ask it.
+    #[arg(long)]
+    postgres: Option<String>,
+    /// Connections to PostgreSQL, of all threads together.
+    #[arg(long, default_value_t = 8)]
+    pool: usize,
     /// NATS, for those that meet there.
     #[arg(long)]
     nats: Option<String>,
@@ -47,6 +54,8 @@ enum What {
     Component,
     /// hyper and a Redis client.
     Redis,
+    /// hyper and a PostgreSQL client.
+    Postgres,
     /// hyper, and NATS to the echo.
     Nats,
     /// Answers what comes over NATS.
@@ -61,6 +70,15 @@ fn main() -> Result<()> {
         What::Redis => {
             let url = arguments.redis.context("--redis is missing")?;
             serve::run(listen, runtime, native::Counter::new(&url)?)
+        }
+        What::Postgres => {
+            let url = arguments.postgres.context("--postgres is missing")?;
+            let lanes = match runtime {
+                Runtime::Multi => 1,
+                Runtime::Lanes => std::thread::available_parallelism()?.get(),
+            };
+            let connections = (arguments.pool / lanes).max(1);
+            serve::run(listen, runtime, postgres::Ledger { url, connections })
         }
         What::Nats => {
             let url = arguments.nats.context("--nats is missing")?;

@@ -25,7 +25,7 @@ use wrk::Wrk;
 const CONNECTIONS: [u32; 2] = [1, 64];
 
 /// The letters of all rows, and of the starts.
-const ALL: [&str; 10] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", STARTS];
+const ALL: [&str; 14] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", STARTS];
 
 const STARTS: &str = "s";
 
@@ -58,7 +58,7 @@ impl Options {
 pub(crate) fn run(repository: &Repository, arguments: &[String]) -> Result<ExitCode> {
     let options = Options::parse(arguments)?;
     tools::nats_server(repository)?;
-    tools::debian(repository, &["redis-server", "wrk"])?;
+    tools::debian(repository, &["redis-server", "postgres", "initdb", "wrk"])?;
     build::workspace(repository)?;
     build::examples(repository)?;
     let folder = repository.scratch("bench")?;

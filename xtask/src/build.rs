@@ -9,16 +9,26 @@ use crate::repository::{Repository, run, step};
 /// Packages of guests: the examples that answer alone, and what the tests run.
 pub(crate) const EXAMPLES: [&str; 2] = ["examples/http-hello", "examples/keyvalue-counter"];
 /// Those that demo and benchmark have no use for: they need each other, or something outside.
-const FURTHER: [&str; 6] = [
+const FURTHER: [&str; 9] = [
     "examples/file-store",
     "examples/link-checker",
     "examples/orders",
+    "examples/parcels",
     "examples/price-list",
+    "examples/scheduled-report",
     "examples/shop",
+    "examples/tax",
     "examples/todo",
 ];
-const TEST_GUESTS: [&str; 3] =
-    ["testing/guests/kit", "testing/guests/front", "testing/guests/back"];
+const TEST_GUESTS: [&str; 7] = [
+    "testing/guests/kit",
+    "testing/guests/front",
+    "testing/guests/back",
+    "testing/guests/holder",
+    "testing/guests/steward",
+    "testing/guests/stranger",
+    "testing/guests/watcher",
+];
 
 /// The whole workspace. Always all of it: with part of it, cargo would choose other features and build the heavy crates twice.
 pub(crate) fn workspace(repository: &Repository) -> Result<()> {

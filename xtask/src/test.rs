@@ -17,8 +17,8 @@ use crate::{
 };
 
 /// What the tests start and use, beside nats-server.
-const PROGRAMS: [&str; 7] =
-    ["redis-server", "postgres", "initdb", "wrk", "libfaketime", "socat", "ip"];
+const PROGRAMS: [&str; 8] =
+    ["redis-server", "postgres", "initdb", "mosquitto", "wrk", "libfaketime", "socat", "ip"];
 
 /// Runs all tests; `arguments` go to `cargo test`, to run some of them.
 pub(crate) fn run(repository: &Repository, arguments: &[String]) -> Result<ExitCode> {

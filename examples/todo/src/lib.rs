@@ -33,7 +33,8 @@ fn list() -> Result<Response> {
     let line = |row: &Vec<Value>| {
         let [id, title, done] = row.as_slice() else { return String::new() };
         let mark = if done.as_boolean() == Some(true) { "x" } else { " " };
-        let (id, title) = (id.as_integer().unwrap_or_default(), title.as_text().unwrap_or_default());
+        let (id, title) =
+            (id.as_integer().unwrap_or_default(), title.as_text().unwrap_or_default());
         format!("{id} [{mark}] {title}\n")
     };
     Ok(Response::text(found.rows.iter().map(line).collect::<String>()))

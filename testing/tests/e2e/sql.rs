@@ -44,10 +44,12 @@ async fn one_actor_runs_on_both_databases() {
     assert_keeps_a_list(&todo).await;
 
     lattice.wattle(&["link", "del", "todo", "sql-sqlite", "wattle:sql"]).await.ok();
-    postgres.run(include_str!("../../../examples/todo/migrations/0001_todo.sql")).await;
     let url = format!("url={}", postgres.url());
-    lattice.link("todo", "sql-postgres", SQL, &["--target", &url]).await;
+    let migrated = ["--target", &url, "--target", &migrations()];
+    lattice.link("todo", "sql-postgres", SQL, &migrated).await;
     assert_keeps_a_list(&todo).await;
+    lattice.link("todo", "sql-postgres", SQL, &migrated).await; // once more is no other
+    assert_eq!(request(&todo, "GET", "/", "").await.1.lines().count(), 9);
 }
 
 #[tokio::test(flavor = "multi_thread")]

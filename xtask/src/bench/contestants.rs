@@ -1,6 +1,7 @@
 //! Who is measured: Wattle, and one process that does the same.
 
 mod apart;
+mod postgres;
 
 use std::{
     net::{SocketAddr, TcpListener, TcpStream},
@@ -36,6 +37,7 @@ pub(crate) struct Field<'a> {
     pub(crate) contestants: Vec<Contestant>,
     _lattices: Vec<Lattice<'a>>,
     _children: Vec<Running>,
+    _database: Option<postgres::Database>,
 }
 
 /// A process that ends with this value.
@@ -87,7 +89,7 @@ impl<'a> Field<'a> {
             }
         }
         let mut lattices = Vec::new();
-        for name in ["together", "apart"] {
+        for name in ["together", "apart", "asking"] {
             std::fs::create_dir_all(folder.join(name))?;
         }
         if only.contains(['c', 'e']) {
@@ -108,9 +110,18 @@ impl<'a> Field<'a> {
             children.extend(apart.children);
             lattices.push(lattice);
         }
+        let mut database = None;
+        if only.contains(['j', 'k', 'l', 'm']) {
+            let lattice = Lattice::in_folder(repository, &folder.join("asking"));
+            let asking = postgres::start(repository, &lattice, folder)?;
+            contestants.extend(asking.contestants);
+            children.extend(asking.children);
+            lattices.push(lattice);
+            database = Some(asking.database);
+        }
         contestants.retain(|contestant| only.contains(contestant.id));
         contestants.sort_by_key(|contestant| contestant.id);
-        Ok(Self { contestants, _lattices: lattices, _children: children })
+        Ok(Self { contestants, _lattices: lattices, _children: children, _database: database })
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
 };
 
 /// What each letter stands for.
-const TITLES: [(&str, &str); 9] = [
+const TITLES: [(&str, &str); 13] = [
     ("a", "bare hyper"),
     ("b", "one process: hyper and the component in wasmtime"),
     ("c", "**Wattle**: http-server, host"),
@@ -21,6 +21,10 @@ const TITLES: [(&str, &str); 9] = [
     ("g", "two processes: hyper, NATS, an answer without Wasm"),
     ("h", "hyper and a Redis client"),
     ("i", "**Wattle** on two hosts: `e` with keyvalue-redis on the other host"),
+    ("j", "**Wattle**: http-server, host, sql-postgres: a query"),
+    ("k", "hyper and a PostgreSQL client: a query"),
+    ("l", "**Wattle**: http-server, host, sql-postgres: a prepared statement"),
+    ("m", "hyper and a PostgreSQL client: a prepared statement"),
 ];
 
 /// Everything that was measured.
@@ -82,6 +86,18 @@ impl Report {
             at_least(
                 "d / g, requests/s at 64",
                 (of("d", 64, rps), of("g", 64, rps)),
+                0.4,
+                "≥ 0.40",
+            ),
+            at_least(
+                "j / k, requests/s at 64",
+                (of("j", 64, rps), of("k", 64, rps)),
+                0.4,
+                "≥ 0.40",
+            ),
+            at_least(
+                "l / m, requests/s at 64",
+                (of("l", 64, rps), of("m", 64, rps)),
                 0.4,
                 "≥ 0.40",
             ),
@@ -183,7 +199,8 @@ impl Report {
              - wrk on the same machine, {} interleaved rounds of {} s each, medians. A single failed request fails the run.\n\
              - `b` and `f` are honest twins of `c` and `e`: the same component, the same engine settings and pool, a fresh instance \
              per request, the better of one multi-thread runtime (multi) and one current-thread runtime per core (lanes).\n\
-             - CPU is that of all the row's processes, Redis included and wrk not.\n\n{}",
+             - `j` to `m` read a row by its key from one PostgreSQL over 8 connections; `k` and `m` keep the statement prepared on each of them.\n\
+             - CPU is that of all the row's processes, Redis included, PostgreSQL and wrk not.\n\n{}",
             machine(),
             self.rounds,
             self.seconds,

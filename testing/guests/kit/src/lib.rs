@@ -5,6 +5,7 @@ mod fetch;
 mod hostile;
 mod keyvalue;
 mod query;
+mod secret;
 mod settings;
 mod streams;
 
@@ -47,6 +48,7 @@ fn route(request: Request) -> Result<Response> {
         "/log" => settings::log(&request),
         "/recurse" => hostile::recurse(&request),
         "/say" => Ok(Response::text(query::text(&request, "text")?.unwrap_or_default())),
+        "/secret" => secret::read(&request),
         "/sink" => streams::sink(&request),
         "/sleep" => ambient::sleep(&request),
         "/socket" => ambient::socket(),
