@@ -53,6 +53,8 @@ pub(crate) struct Hello<'a> {
 pub(crate) struct Welcome {
     /// It knows the session.
     pub(crate) resumed: bool,
+    /// Seconds that it keeps the session, which may be fewer than it was asked for.
+    pub(crate) session_expiry: u32,
     /// The most bytes of a packet that it takes.
     pub(crate) packet_len_max: usize,
     /// Messages that it takes without having acknowledged them.
@@ -84,6 +86,8 @@ impl Drop for Driver {
 pub(crate) enum OpenError {
     /// The broker is not there, or not yet.
     Unreachable(String),
+    /// It is, and does not want any client for the moment; or it is something else.
+    Unwilling(String),
     /// It is, and does not want this client.
     Refused(String),
 }
@@ -91,7 +95,7 @@ pub(crate) enum OpenError {
 impl OpenError {
     pub(crate) fn reason(&self) -> &str {
         match self {
-            Self::Unreachable(reason) | Self::Refused(reason) => reason,
+            Self::Unreachable(reason) | Self::Unwilling(reason) | Self::Refused(reason) => reason,
         }
     }
 }
@@ -114,22 +118,27 @@ async fn handshake(login: &Login, hello: &Hello<'_>) -> Result<Opened, OpenError
         password: password.clone().unwrap_or_default(),
     });
     writer.say(Packet::Connect(connect(login, hello), None, credentials));
-    let answer =
-        reader.next().await.map_err(|broken| OpenError::Unreachable(broken.to_string()))?;
+    let answer = reader.next().await.map_err(|broken| match broken {
+        Broken::Lost(_) | Broken::Silent => OpenError::Unreachable(broken.to_string()),
+        _ => OpenError::Unwilling(broken.to_string()),
+    })?;
     let Packet::ConnAck(answer) = answer else {
-        return Err(OpenError::Unreachable("what answers does not speak MQTT 5".into()));
+        return Err(OpenError::Unwilling("what answers does not speak MQTT 5".into()));
     };
     if answer.code != ConnectReturnCode::Success {
         let reason = format!("it does not take this login: {:?}", answer.code);
         return Err(if is_refusal(answer.code) {
             OpenError::Refused(reason)
         } else {
-            OpenError::Unreachable(reason)
+            OpenError::Unwilling(reason)
         });
     }
     let said = answer.properties.as_ref();
     let welcome = Welcome {
         resumed: answer.session_present,
+        session_expiry: said
+            .and_then(|said| said.session_expiry_interval)
+            .unwrap_or(hello.session_expiry),
         packet_len_max: said
             .and_then(|said| said.max_packet_size)
             .map_or(usize::MAX, |len| usize::try_from(len).unwrap_or(usize::MAX)),

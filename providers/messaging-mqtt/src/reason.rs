@@ -1,7 +1,8 @@
 //! What a broker's reason codes mean for whoever reads them.
 
 use rumqttc::v5::mqttbytes::v5::{
-    ConnectReturnCode as Connect, PubAckReason as Ack, PubRecReason as Rec, SubscribeReasonCode,
+    ConnectReturnCode as Connect, DisconnectReasonCode as Disconnected, PubAckReason as Ack,
+    PubRecReason as Rec, SubscribeReasonCode,
 };
 use wattle_messaging::{Failure, Kind};
 
@@ -57,6 +58,20 @@ pub(crate) fn is_refusal(code: Connect) -> bool {
             | Connect::NotAuthorized
             | Connect::Banned
             | Connect::BadAuthenticationMethod
+    )
+}
+
+/// Whether a broker that ends a connection for this will end the next one for it, too.
+pub(crate) fn is_lasting(code: Disconnected) -> bool {
+    matches!(
+        code,
+        Disconnected::NotAuthorized
+            | Disconnected::TopicFilterInvalid
+            | Disconnected::QoSNotSupported
+            | Disconnected::UseAnotherServer
+            | Disconnected::ServerMoved
+            | Disconnected::SharedSubscriptionNotSupported
+            | Disconnected::WildcardSubscriptionsNotSupported
     )
 }
 

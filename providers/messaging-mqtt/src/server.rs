@@ -26,7 +26,7 @@ use crate::{
 /// Between two attempts to connect. Short enough that a broker that is back serves within a second.
 pub(crate) const RECONNECT_PAUSE: Duration = Duration::from_millis(50);
 
-/// The same where the broker refuses: it will not have another mind in a moment.
+/// The same where the broker refuses, or is too busy: it will not have another mind in a moment.
 pub(crate) const REFUSED_PAUSE: Duration = Duration::from_secs(2);
 
 /// A connection, kept. It closes with its link.
@@ -59,6 +59,7 @@ impl Up {
     /// # Cancel safety
     /// Dropping the future stops the waiting; the message may have been sent.
     async fn publish(&self, mut message: Publish) -> Result<Taken, Failure> {
+        message.pkid = 1; // until it gets its own, so that its bytes count
         self.check(&message)?;
         let lost = || Failure::new(Kind::Interrupted, "the connection broke");
         if message.qos == QoS::AtMostOnce {
@@ -76,7 +77,7 @@ impl Up {
 
     /// What the broker would end the connection for.
     fn check(&self, message: &Publish) -> Result<(), Failure> {
-        let (len, max) = (message.size() + 2, self.welcome.packet_len_max); // 2 for the number that it gets
+        let (len, max) = (message.size(), self.welcome.packet_len_max);
         if len > max {
             let text = format!("packet of {len} bytes, the broker's limit is {max}");
             return Err(Failure::new(Kind::TooLarge, text));
@@ -176,6 +177,10 @@ async fn keep(login: Login, inbox: Arc<Inbox>, state: Arc<watch::Sender<State>>)
                 }
                 state.send_replace(match error {
                     OpenError::Unreachable(reason) => State::Down(reason.into()),
+                    OpenError::Unwilling(reason) => {
+                        pause = REFUSED_PAUSE;
+                        State::Down(reason.into())
+                    }
                     OpenError::Refused(reason) => {
                         pause = REFUSED_PAUSE;
                         State::Refused(reason.into())

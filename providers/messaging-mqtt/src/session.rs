@@ -91,7 +91,9 @@ impl Session {
                     return writer.farewell().await;
                 }
                 Err(OpenError::Refused(_)) => return,
-                Err(OpenError::Unreachable(_)) => sleep(RECONNECT_PAUSE * 10).await,
+                Err(OpenError::Unreachable(_) | OpenError::Unwilling(_)) => {
+                    sleep(RECONNECT_PAUSE * 10).await;
+                }
             }
         }
         warn!(mqtt = %login, "a session that nobody wants ends when it expires");

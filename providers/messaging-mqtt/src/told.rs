@@ -19,6 +19,7 @@ use wattle_sdk::handing::{End, Queue, Queued, Ready, Waiting, Work, queue};
 use self::{incoming::Incoming, message::Message};
 use crate::{
     connection::{Broken, Hello, OpenError, open},
+    reason::is_lasting,
     server::{RECONNECT_PAUSE, REFUSED_PAUSE, Server},
     session::Session,
     settings::Handing,
@@ -105,7 +106,7 @@ impl Told {
         mut end: End,
         ready: &mut Ready,
     ) {
-        let mut clean_start = self.handing.clean_start;
+        let (mut clean_start, mut shortest) = (self.handing.clean_start, None);
         loop {
             let hello = Hello {
                 client: &session.client,
@@ -120,6 +121,11 @@ impl Told {
             let pause = match opened {
                 Ok(opened) => {
                     clean_start = false;
+                    let expiry = opened.welcome.session_expiry;
+                    if expiry < hello.session_expiry && shortest.replace(expiry) != Some(expiry) {
+                        let link = self.work.actor.link;
+                        warn!(link, seconds = expiry, "the broker keeps sessions less long");
+                    }
                     let ended = self.listen_over(opened, session, &queue, &mut end, ready).await;
                     self.incoming.disconnected();
                     let Some(pause) = self.pause_after(ended, ready) else { return };
@@ -131,7 +137,9 @@ impl Told {
                     ready.say(Err(reason));
                     REFUSED_PAUSE
                 }
-                Err(OpenError::Unreachable(_)) => RECONNECT_PAUSE, // the connection for sending says what is wrong
+                // The connection for sending says what is wrong.
+                Err(OpenError::Unwilling(_)) => REFUSED_PAUSE,
+                Err(OpenError::Unreachable(_)) => RECONNECT_PAUSE,
             };
             tokio::select! {
                 () = end.draining() => return,
@@ -154,6 +162,10 @@ impl Told {
                     "another client has this host's name at the broker: was its folder copied?";
                 self.say("cannot listen for a while", reason);
                 Some(TAKEN_OVER_PAUSE)
+            }
+            // Some brokers say so only by ending the connection.
+            Ended::Broken(broken @ Broken::Disconnected(code)) if is_lasting(code) => {
+                self.pause_after(Ended::Refused(broken.to_string()), ready)
             }
             Ended::Broken(broken) => {
                 self.say("a link's connection broke", &self.server.says(&broken.to_string()));

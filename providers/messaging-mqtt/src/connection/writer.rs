@@ -149,3 +149,39 @@ async fn write(
 pub(crate) fn writer_of_nobody() -> Writer {
     Writer { messages: mpsc::channel(1).0, words: mpsc::channel(1).0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use rumqttc::v5::mqttbytes::{QoS, v5::Publish};
+    use tokio::io::{AsyncReadExt as _, duplex, split};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn signs_of_life_are_asked_for_between_messages_without_a_pause() {
+        const LEN: usize = WRITE_LEN;
+        let (ours, mut theirs) = duplex(1_024);
+        let ours: Box<dyn Socket> = Box::new(ours);
+        let (_reading, writing) = split(ours);
+        let (writer, _driver) = start(writing, Duration::from_millis(100));
+        for _ in 0..20 {
+            let message = Publish::new("a", QoS::AtMostOnce, vec![7; LEN], None);
+            writer.slot().await.expect("room").send(Packet::Publish(message));
+        }
+        let mut first_kinds = Vec::new();
+        while first_kinds.len() < 10 {
+            tokio::time::sleep(Duration::from_millis(50)).await; // the next sign of life is due
+            let (kind, mut len) = (theirs.read_u8().await.expect("a packet"), 0);
+            for shift in (0..).step_by(7) {
+                let byte = theirs.read_u8().await.expect("a length");
+                len |= usize::from(byte & 0x7f) << shift;
+                if byte & 0x80 == 0 {
+                    break;
+                }
+            }
+            theirs.read_exact(&mut vec![0; len]).await.expect("a whole packet");
+            first_kinds.push(kind);
+        }
+        assert!(first_kinds.contains(&0xc0), "only messages: {first_kinds:x?}");
+    }
+}

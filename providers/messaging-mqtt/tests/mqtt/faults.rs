@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
+    sync::mpsc,
     time::{sleep, timeout},
 };
 use wattle_core::{Constraints, call::Call, provider::Side};
@@ -13,6 +14,7 @@ use wattle_messaging::{Caller, Failure, Kind};
 use crate::{
     host::DEADLINE,
     isolation::{self, Stoppable},
+    kept::host_in,
     rounds::{Links, Mortal, a_hundred_deaths},
     scene::{PATIENCE, Received, Scene, host, pairs},
     server::{LOOK_PAUSE, Server},
@@ -183,4 +185,74 @@ async fn a_broker_that_sends_more_than_it_may_is_left_at_the_first_bytes() {
     timeout(PATIENCE, served).await.expect("it is left, again and again").expect("soon");
     let more = host.peak_memory().saturating_sub(before);
     assert!(more < 8 << 20, "{more} bytes for what it does not read");
+}
+
+/// A subscription, what it is answered with, and the end of one.
+const SUBSCRIBE: u8 = 0x82;
+const SUBACK: [u8; 6] = [0x90, 4, 0, 1, 0, 1];
+const UNSUBSCRIBE: u8 = 0xa2;
+/// The end of a connection, as there are no shared subscriptions.
+const NOT_SHARED: [u8; 3] = [0xe0, 1, 0x9e];
+
+/// A broker that answers each kind of packet with these bytes, or ends the connection.
+async fn answering(
+    listener: TcpListener,
+    answer: impl Fn(u8) -> Option<&'static [u8]> + Clone + Send + 'static,
+) {
+    loop {
+        let (mut client, _) = listener.accept().await.expect("a client");
+        let answer = answer.clone();
+        tokio::spawn(async move {
+            let mut hello = [0; 1_024];
+            let _ = client.read(&mut hello).await;
+            let _ = client.write_all(&CONNACK).await;
+            while let Ok(kind) = client.read_u8().await {
+                let len = client.read_u8().await.expect("a short packet");
+                let mut rest = vec![0; len.into()];
+                client.read_exact(&mut rest).await.expect("a whole packet");
+                let Some(answer) = answer(kind) else { return };
+                let _ = client.write_all(answer).await; // it may have been left
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_broker_is_told_again_of_the_end_of_a_subscription_that_it_has_not_confirmed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("mqtt://{}", listener.local_addr().expect("bound"));
+    let (ends, mut ended) = mpsc::channel(10);
+    tokio::spawn(answering(listener, move |kind| match kind {
+        SUBSCRIBE => Some(&SUBACK),
+        UNSUBSCRIBE => {
+            let _ = ends.try_send(()); // the test may have seen enough
+            None
+        }
+        _ => Some(&[]),
+    }));
+    let (server, dir) = (Server::start().await, tempfile::tempdir().expect("a folder"));
+    let host = host_in(&dir, &server).await;
+    let of = |filter| pairs(&[("url", &*url), ("subscriptions", filter), ("keep_alive_sec", "60")]);
+    let link = host.handler(of("a|"), Received::all().0).await.expect("a link");
+    host.put(link, Side::Source, Constraints::new(), of("b|")).await.expect("it holds");
+    for _ in 0..3 {
+        timeout(PATIENCE, ended.recv()).await.expect("it is told").expect("it listens");
+    }
+}
+
+#[tokio::test]
+async fn a_link_does_not_hold_at_a_broker_that_ends_its_connection_for_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("mqtt://{}", listener.local_addr().expect("bound"));
+    tokio::spawn(answering(listener, |kind| match kind {
+        SUBSCRIBE => Some(&NOT_SHARED),
+        _ => Some(&[]),
+    }));
+    let (server, dir) = (Server::start().await, tempfile::tempdir().expect("a folder"));
+    let host = host_in(&dir, &server).await;
+    let config = pairs(&[("url", &*url), ("subscriptions", "a|b"), ("keep_alive_sec", "60")]);
+    let refused = host.handler(config, Received::all().0).await.expect_err("it is refused");
+    assert!(refused.contains("SharedSubscriptionNotSupported"), "{refused}");
+    let files = std::fs::read_dir(dir.path().join("sessions")).expect("a folder");
+    assert_eq!(files.count(), 0, "and nothing is left of its session");
 }

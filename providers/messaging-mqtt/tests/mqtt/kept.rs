@@ -28,7 +28,7 @@ use crate::{
 const MESSAGES: u32 = 200;
 
 /// A provider whose folder outlives it.
-async fn host_in(dir: &TempDir, server: &Server) -> Host {
+pub(crate) async fn host_in(dir: &TempDir, server: &Server) -> Host {
     let dir = dir.path().to_str().expect("text");
     let config = pairs(&[("url", &server.url()), ("data-dir", dir)]);
     Host::start(env!("CARGO_BIN_EXE_wattle-messaging-mqtt"), config).await
@@ -170,7 +170,7 @@ async fn a_drained_provider_ends_what_is_under_way_and_leaves_the_rest_to_the_ne
     }
     begun.acquire().await.expect("open").forget();
     let ending = async {
-        sleep(Duration::from_millis(300)).await; // it takes no more by then
+        sleep(Duration::from_secs(2)).await; // it takes no more by then
         go_on.add_permits(10);
     };
     futures::join!(first.drain(), ending);
@@ -239,6 +239,27 @@ async fn a_changed_link_listens_to_what_it_says_now_and_to_no_more() {
     }
     assert_eq!([received.text().await, received.text().await], ["b", "c"]);
     assert!(received.now().is_none());
+}
+
+#[tokio::test]
+async fn a_link_that_is_changed_otherwise_keeps_its_session() {
+    let (server, dir) = (Server::start().await, tempfile::tempdir().expect("a folder"));
+    let host = host_in(&dir, &server).await;
+    let (actor, mut received) = Received::by(|_| Ok(Err("not yet".into())));
+    let of = |keep_alive| {
+        let subscribed = [("subscriptions", "a"), ("backoff_ms", "600000")];
+        pairs(&[&subscribed[..], &[("keep_alive_sec", keep_alive)]].concat())
+    };
+    let link = host.handler(of("5"), actor).await.expect("a link");
+    let sender = host.sender([].into(), pairs(&[])).await.expect("a link");
+    sender.publish("a", b"precious", None).await.expect("it is kept");
+    assert_eq!(received.text().await, "precious");
+    for keep_alive in ["6", "7", "8"] {
+        let side = wattle_core::provider::Side::Source;
+        host.put(link, side, [].into(), of(keep_alive)).await.expect("it holds");
+        assert_eq!(received.text().await, "precious", "the broker has it still");
+        sleep(Duration::from_millis(200)).await; // whatever else was begun with the change has ended
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::fs;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rumqttc::v5::mqttbytes::QoS;
+use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 use wattle_core::{Constraints, provider::Side};
 use wattle_messaging::{Kind, SUBJECTS};
@@ -21,11 +22,13 @@ const HUGE: usize = 64 << 20;
 /// Who may do what.
 const ACL: &str = "user reader\ntopic read #\nuser writer\ntopic write only/this\n";
 
-async fn guarded() -> Server {
-    let dir = tempfile::tempdir().expect("a folder").keep();
-    let acl = dir.join("acl");
+/// A broker with these rules, and the folder that they are in.
+async fn guarded() -> (Server, TempDir) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let acl = dir.path().join("acl");
     fs::write(&acl, ACL).expect("a file");
-    Server::start_with(&format!("allow_anonymous true\nacl_file {}", acl.display())).await
+    let lines = format!("allow_anonymous true\nacl_file {}", acl.display());
+    (Server::start_with(&lines).await, dir)
 }
 
 #[tokio::test]
@@ -52,7 +55,7 @@ async fn a_link_that_cannot_hold_says_why_and_not_the_password() {
 
 #[tokio::test]
 async fn what_the_broker_s_own_rules_forbid_is_denied() {
-    let server = guarded().await;
+    let (server, _rules) = guarded().await;
     let host = host(&server).await;
     for qos in ["1", "2"] {
         let config = pairs(&[("username", "writer"), ("url", &server.url()), ("qos", qos)]);

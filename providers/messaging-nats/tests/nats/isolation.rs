@@ -20,8 +20,9 @@ const NEIGHBOURS: usize = 16;
 /// Between two calls of one of them, so that they are no load of their own where they fail at once.
 const NEIGHBOUR_PAUSE: Duration = Duration::from_millis(5);
 const NEIGHBOUR_DEADLINE: Duration = Duration::from_millis(300);
-/// Windows of either kind, in turns, and calls in each. The best of each kind counts: what else the machine does only adds.
-const WINDOWS: usize = 6;
+/// Windows of either kind, in turns, and calls in each. The best of each kind counts, as what else the machine does only adds; so
+/// where it does much, there are more of them.
+const WINDOWS: std::ops::RangeInclusive<usize> = 6..=60;
 const CALLS: usize = 400;
 /// Two times less than this cannot be told apart on a machine with two cores.
 const FLOOR: Duration = Duration::from_micros(500);
@@ -44,7 +45,7 @@ pub(crate) async fn of_a_link(host: &Host, well: Settings, ill: Settings, broker
     }
     let neighbour = host.caller(link, DEADLINE);
     let (mut working, mut hanging) = (Vec::new(), Vec::new());
-    for _ in 0..WINDOWS {
+    for windows in 1..=*WINDOWS.end() {
         working.push(window(&sender).await);
         broker.freeze().await;
         hanging.push(window(&sender).await);
@@ -52,15 +53,25 @@ pub(crate) async fn of_a_link(host: &Host, well: Settings, ill: Settings, broker
         while neighbour.publish("isolation", b"", None).await.is_err() {
             sleep(NEIGHBOUR_PAUSE).await; // it comes back by itself
         }
+        if WINDOWS.contains(&windows) && is_as_fast(best(&hanging), best(&working)) {
+            break;
+        }
     }
     stop.store(true, Ordering::Relaxed);
     neighbours.join_all().await;
-    let best = |times: Vec<Duration>| times.into_iter().min().unwrap_or_default();
-    let (working, hanging) = (best(working), best(hanging));
+    let (working, hanging) = (best(&working), best(&hanging));
     println!(
         "p99 of {CALLS} calls: {working:?} beside a broker that works, {hanging:?} beside one that hangs"
     );
-    assert!(hanging <= working.max(FLOOR) * 2, "{hanging:?} beside {working:?}");
+    assert!(is_as_fast(hanging, working), "{hanging:?} beside {working:?}");
+}
+
+fn best(times: &[Duration]) -> Duration {
+    times.iter().min().copied().unwrap_or_default()
+}
+
+fn is_as_fast(hanging: Duration, working: Duration) -> bool {
+    hanging <= working.max(FLOOR) * 2
 }
 
 async fn call(sender: Caller<Link>, stop: Arc<AtomicBool>) {
