@@ -125,6 +125,14 @@ fn check_own_link(caller: BuiltIn, link: &Link) -> Result<(), Denial> {
 
 /// Whether a link from or to what is built in could hold by what it says itself.
 pub(crate) fn check(link: &Link) -> Result<(), Denial> {
+    for end in [&link.source, &link.target] {
+        if let CodeKey::BuiltIn(built_in) = &end.identity.key
+            && end.id != built_in.id()
+        {
+            let reason = format!("{built_in} runs under its name alone, not as {}", end.id);
+            return Err(Denial::new(reason));
+        }
+    }
     match (&link.source.identity.key, &link.target.identity.key) {
         (_, CodeKey::BuiltIn(called)) => check_link(*called, link),
         (CodeKey::BuiltIn(caller), _) => check_own_link(*caller, link),

@@ -19,6 +19,9 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// Distinct things remembered; with more at once, the rest are only counted.
 const DISTINCT_MAX: usize = 1_024;
 
+/// The most characters told of what was denied or failed: actors choose some of them, and events wait by the thousand.
+const TOLD_CHARS_MAX: usize = 2_000;
+
 /// Distinct reasons counted for the inventory.
 const REASONS_MAX: usize = 256;
 
@@ -62,7 +65,7 @@ impl Reports {
     /// The router denied a call.
     pub(crate) fn call_denied(&self, caller: &str, callee: &str, interface: &str, denial: &Denial) {
         self.count("call denied");
-        let reason = denial.to_string();
+        let reason: String = denial.to_string().chars().take(TOLD_CHARS_MAX).collect();
         let thing = Thing::Denied {
             caller: caller.to_owned(),
             callee: callee.to_owned(),
@@ -76,7 +79,8 @@ impl Reports {
     pub(crate) fn call_failed(&self, id: &EntityId, error: &CallError) {
         let kind = error.kind;
         if !matches!(kind, ErrorKind::Cancelled) {
-            self.tell(Thing::Failed { id: id.clone(), kind }, error.message.clone());
+            let message = error.message.chars().take(TOLD_CHARS_MAX).collect();
+            self.tell(Thing::Failed { id: id.clone(), kind }, message);
         }
     }
 

@@ -127,18 +127,6 @@ impl Router {
         })
     }
 
-    /// Whether an actor may call a function that its own host answers beside the call, with what the actor got before.
-    pub(crate) fn allows_actor(
-        &self,
-        caller: &Actor,
-        link_name: &str,
-        interface: &str,
-        function: &str,
-        context: &CallContext,
-    ) -> Result<(), CallError> {
-        self.edge_from_actor(caller, link_name, interface, function, context).map(drop)
-    }
-
     /// A request that an actor sends to the web, over a link that allows it.
     ///
     /// # Cancel safety

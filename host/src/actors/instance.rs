@@ -168,10 +168,14 @@ impl InstanceCaller {
         Ok((reply.result, origin))
     }
 
-    /// Whether it may call a function that its host answers beside the call.
-    pub(super) fn may(&self, interface: &str, function: &str) -> Result<(), CallError> {
-        let name = self.link_name(interface);
-        self.router.allows_actor(&self.actor, name, interface, function, &self.context)
+    /// Whether it may call a function that its host answers beside the call, with what it got at `origin`.
+    pub(super) fn may(
+        &self,
+        origin: &Origin,
+        interface: &str,
+        function: &str,
+    ) -> Result<(), CallError> {
+        self.router.allows_actor(&self.actor, origin, interface, function, &self.context)
     }
 
     /// The same for functions with streams beside them.

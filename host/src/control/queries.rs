@@ -2,7 +2,7 @@
 
 use wattle_claims::RecordKey;
 use wattle_core::{
-    BuiltIn, codec,
+    BuiltIn, Link, codec,
     control::Outcome,
     entity::Party,
     inventory::{ActorStatus, BuiltInStatus, Inventory, LinkStatus, ProviderStatus},
@@ -17,6 +17,9 @@ use crate::registry::{
 const CACHED_MAX: usize = 500;
 /// What runs on other hosts, of which an inventory tells: these can be asked themselves.
 const ELSEWHERE_MAX: usize = 1_000;
+
+/// A link with its record's key and generation.
+type KnownLink = (RecordKey, u64, Link);
 
 impl Control {
     /// A wadm asks every host, and needs from none what it knows of others.
@@ -99,12 +102,30 @@ impl Control {
     }
 
     /// The links that are known here, and whether each holds.
-    pub(crate) fn link_statuses(&self) -> Vec<LinkStatus> {
-        let links: Vec<(RecordKey, u64, wattle_core::Link)> = self.registry.look(|view| {
+    pub(super) fn link_statuses(&self) -> Vec<LinkStatus> {
+        self.statuses(self.links_known())
+    }
+
+    /// The same of so many after the one with this key, in their keys' order: the others are not looked at closely.
+    pub(crate) fn links_after(&self, after: Option<&str>, most: usize) -> Vec<LinkStatus> {
+        let links = self.links_known().into_iter();
+        let mut links: Vec<(String, KnownLink)> =
+            links.map(|known| (known.2.key().to_string(), known)).collect();
+        links.retain(|(key, _)| after.is_none_or(|after| key.as_str() > after));
+        links.sort_by(|(a, _), (b, _)| a.cmp(b));
+        links.truncate(most);
+        self.statuses(links.into_iter().map(|(_, known)| known).collect())
+    }
+
+    fn links_known(&self) -> Vec<KnownLink> {
+        self.registry.look(|view| {
             registry::links(view)
                 .map(|(key, generation, link)| (key, generation, link.clone()))
                 .collect()
-        });
+        })
+    }
+
+    fn statuses(&self, links: Vec<KnownLink>) -> Vec<LinkStatus> {
         let statuses = links.into_iter().map(|(key, generation, link)| {
             let state = self.link_state(&key, &link);
             LinkStatus { link, generation, state }

@@ -195,11 +195,8 @@ impl Keeper {
     /// What stands there is worth what its signatures are worth, and only where it belongs.
     fn verified(&self, token: &str) -> Option<ProviderLease> {
         let (trust, now) = (self.control.registry.trust(), self.control.registry.now());
-        let lease = Signed::<ProviderLease>::parse(token).and_then(|signed| {
-            // A host whose clock is ahead holds it all the same: else two would, each with notes of its own.
-            let signed_at = signed.peek()?.issued_at;
-            signed.verify(&trust, now.max(signed_at))
-        });
+        let lease =
+            Signed::<ProviderLease>::parse(token).and_then(|it| it.verify_held(&trust, now));
         let refused = match lease {
             Ok(lease) if lease.body.scope == self.scope => return Some(lease.body.clone()),
             Ok(_) => "it is another lease's".to_owned(),

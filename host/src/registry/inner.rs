@@ -171,7 +171,7 @@ impl Inner {
                 record,
                 record.standing(trust, now).err().map(|error| error.to_string()),
             );
-            let granted = known::granted(link, record.account(), &validity);
+            let granted = known::granted(link, record.account(), &validity, record.user());
             builder.link(number, &granted, |account, party| shares.allow(account, party));
         }
         for declared in declared::links(records) {
@@ -180,7 +180,7 @@ impl Inner {
             let number = *numbers.entry(key).or_insert(next);
             let broken = deployment.standing(trust, now).err().map(|error| error.to_string());
             let validity = known::validity(deployment, broken);
-            let granted = known::granted(link, deployment.account(), &validity);
+            let granted = known::granted(link, deployment.account(), &validity, deployment.user());
             builder.link(number, &granted, |account, party| shares.allow(account, party));
         }
     }

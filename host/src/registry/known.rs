@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use wattle_claims::{
-    ActorClaims, Body, LEEWAY, ProviderClaims, Timestamp, Trust, UnderAccount, Verified,
+    ActorClaims, Body, LEEWAY, ProviderClaims, Right, Timestamp, Trust, UnderAccount, UserClaims,
+    Verified,
 };
 use wattle_core::{
     AccountKey, BuiltIn, EntityId, Link,
@@ -89,8 +90,10 @@ pub(super) fn granted<'a>(
     link: &'a Link,
     account: &'a AccountKey,
     validity: &'a Validity,
+    signer: Option<&UserClaims>,
 ) -> Granted<'a> {
-    Granted { link, account, validity }
+    let may_command = signer.is_none_or(|user| user.rights.contains(&Right::Control));
+    Granted { link, account, validity, may_command }
 }
 
 /// Which of its entities an account lets which other account grant calls to.

@@ -47,6 +47,8 @@ pub(crate) struct Granted<'a> {
     /// The account under which the link was issued.
     pub(crate) account: &'a AccountKey,
     pub(crate) validity: &'a Validity,
+    /// Whether who signed it may command hosts: a user needs the right, an account is its own.
+    pub(crate) may_command: bool,
 }
 
 /// What was looked at, in order, and what came of it.
@@ -68,7 +70,9 @@ pub(crate) fn judge(
     walk.constraints(granted.link);
     walk.party("caller", &granted.link.source, source);
     walk.party("callee", &granted.link.target, target);
-    walk.owner(granted, shared);
+    walk.owner(granted, &shared);
+    walk.told(granted, &shared);
+    walk.commands(granted);
     let standing = walk.standing(granted, source, target);
     Judgement { steps: walk.steps, standing }
 }
@@ -134,6 +138,36 @@ impl Walk {
             None => self
                 .holds(format!("{role} {wanted}, signed by account {}", wanted.identity.account)),
             Some(why) => self.breaks(Denial::new(format!("the claims of {wanted}: {why}"))),
+        }
+    }
+
+    /// What a host tells actors of is its account's to grant, as what it answers is: a caller with claims chooses what it says, and
+    /// what is built in says what happens on the host, to whoever is linked.
+    fn told(&mut self, granted: &Granted<'_>, shared: impl Fn(&AccountKey, &Party) -> bool) {
+        let source = &granted.link.source;
+        let owner = &source.identity.account;
+        let is_granted = granted.account == owner || shared(granted.account, source);
+        if !source.identity.key.is_built_in() || is_granted {
+            return;
+        }
+        let reason = format!(
+            "the link was issued under account {}, and {source} tells only whom account {owner} or its share lets it",
+            granted.account
+        );
+        let next = "have the account of the hosts sign the link, or a share".to_owned();
+        self.breaks(Denial::new(reason).with_next(next));
+    }
+
+    /// Nobody lets an actor command who may not.
+    fn commands(&mut self, granted: &Granted<'_>) {
+        let Link { target, interfaces, .. } = granted.link;
+        let is_to_command = target.identity.key.is_built_in()
+            && interfaces.iter().any(|named| named.as_str() == wattle_control::COMMANDS);
+        if is_to_command && !granted.may_command {
+            let key = granted.link.key();
+            let reason = format!("the link {key}: the user who signed it lacks the right control");
+            let next = "have a user with that right put it".to_owned();
+            self.breaks(Denial::new(reason).with_next(next));
         }
     }
 
@@ -227,7 +261,7 @@ fn constraints_text(constraints: &Constraints) -> String {
 #[cfg(test)]
 mod tests {
     use wattle_core::{
-        LinkName,
+        BuiltIn, LinkName,
         entity::{CodeKey, Identity},
     };
 
@@ -279,7 +313,7 @@ mod tests {
         validity: &Validity,
     ) -> Standing {
         let account = account(issuer);
-        let granted = Granted { link, account: &account, validity };
+        let granted = Granted { link, account: &account, validity, may_command: true };
         judge(&granted, Some(source), Some(target), |_, _| false).standing
     }
 
@@ -355,8 +389,60 @@ mod tests {
     #[test]
     fn a_share_of_the_owner_stands_in_for_its_signature() {
         let (link, account, validity) = (link(), account('B'), always());
-        let granted = Granted { link: &link, account: &account, validity: &validity };
+        let granted =
+            Granted { link: &link, account: &account, validity: &validity, may_command: true };
         let judgement = judge(&granted, Some(&cart()), Some(&kv()), |_, _| true);
         assert!(matches!(judgement.standing, Standing::Granted { .. }));
+    }
+
+    #[test]
+    fn what_a_host_tells_of_is_its_accounts_to_grant_and_not_the_listeners() {
+        let control = BuiltIn::LatticeControl;
+        let hosts = control.party(account('A'));
+        let source = known(hosts.clone(), &["wattle:control/watcher"], &[]);
+        let target = known(actor("spy", 'B', 'S'), &[], &["wattle:control/watcher"]);
+        let interfaces = control.imports();
+        let link = Link { source: hosts, target: target.party.clone(), interfaces, ..link() };
+        let (own, validity) = (account('B'), always());
+        let granted =
+            Granted { link: &link, account: &own, validity: &validity, may_command: true };
+        let judged = |is_shared: bool| {
+            judge(&granted, Some(&source), Some(&target), |_, _| is_shared).standing
+        };
+        assert!(denied(judged(false)).contains("tells only whom account"));
+        assert!(matches!(judged(true), Standing::Granted { .. }), "its account shares it");
+        let own = known(actor("steward", 'A', 'S'), &[], &["wattle:control/watcher"]);
+        let link = Link { target: own.party.clone(), ..link.clone() };
+        assert!(matches!(standing(&link, 'A', &source, &own, &always()), Standing::Granted { .. }));
+        let mut alias = link;
+        alias.source.id = "another".parse().expect("an id");
+        assert!(denied(standing(&alias, 'A', &source, &own, &always())).contains("its name alone"));
+    }
+
+    #[test]
+    fn who_may_not_command_lets_no_actor_command() {
+        let control = BuiltIn::LatticeControl;
+        let target = known(control.party(account('A')), &[], control.export_names());
+        let source = known(actor("steward", 'A', 'S'), control.export_names(), &[]);
+        let judged = |interface: &str, may_command: bool| {
+            let mut link = Link {
+                source: source.party.clone(),
+                target: target.party.clone(),
+                interfaces: vec![interface.parse().expect("an interface")],
+                ..link()
+            };
+            for name in ["commands", "ids"] {
+                link.constraints.insert(name.to_owned(), vec!["*".to_owned()]);
+            }
+            let (account, validity) = (account('A'), always());
+            let granted =
+                Granted { link: &link, account: &account, validity: &validity, may_command };
+            judge(&granted, Some(&source), Some(&target), |_, _| false).standing
+        };
+        let commands = wattle_control::COMMANDS;
+        assert!(denied(judged(commands, false)).contains("lacks the right control"));
+        for (interface, may_command) in [(commands, true), (wattle_control::STATE, false)] {
+            assert!(matches!(judged(interface, may_command), Standing::Granted { .. }));
+        }
     }
 }

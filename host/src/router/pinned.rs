@@ -93,6 +93,20 @@ impl Router {
         })
     }
 
+    /// Whether an actor may call a function that its own host answers beside the call, with what it got at `origin`: over the link
+    /// that this came over, and no other.
+    pub(crate) fn allows_actor(
+        &self,
+        caller: &Actor,
+        origin: &Origin,
+        interface: &str,
+        function: &str,
+        context: &CallContext,
+    ) -> Result<(), CallError> {
+        let edge = self.edge_of_origin(caller, origin, interface)?;
+        self.authorize(&edge, interface, function, context)
+    }
+
     /// Lets go of handles where they were made. That is the end of a call that was allowed: it goes the way that the link had then.
     ///
     /// # Cancel safety

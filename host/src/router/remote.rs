@@ -16,11 +16,11 @@ use parking_lot::Mutex;
 use rand::seq::IndexedRandom as _;
 use tokio::time::{sleep, timeout_at};
 use tracing::debug;
-use wattle_core::{CallError, ErrorKind, HostKey, Locality, call::RemoteHead, codec};
+use wattle_core::{CallError, ErrorKind, HostKey, Link, Locality, call::RemoteHead, codec};
 use wattle_lattice::Sessions;
 use wattle_wire::{Reply, Request};
 
-use super::{Denial, Edge, Router, left_ms, step};
+use super::{Denial, Edge, Router, Routes, left_ms, step};
 use crate::{
     actors::{CallContext, deadline_passed},
     lanes::Lanes,
@@ -204,16 +204,7 @@ impl Router {
         if !routes.runs_on(peer, &edge.link.source) {
             return not_yet(format!("host {peer} is not known here to run {}", edge.link.source));
         }
-        // What is built in is linked to on hosts of its account: no other host has calls for it, whatever it says that it runs.
-        let target = &edge.link.target;
-        let is_among_hosts =
-            !target.identity.key.is_built_in() || routes.runs_on(peer, target);
-        if !edge.is_for_others() || !is_among_hosts {
-            let reason = match is_among_hosts {
-                true => format!("the link {} is for calls on one host", edge.link.key()),
-                false => format!("host {peer} is none of the account's of {target}"),
-            };
-            let denial = Denial::new(reason);
+        if let Err(denial) = check_peer(&routes, &edge, peer) {
             let (caller, callee) = (edge.link.source.id.as_str(), edge.link.target.id.as_str());
             return Err(self.deny(caller, callee, &head.interface, &denial));
         }
@@ -226,6 +217,23 @@ impl Router {
         self.authorize(&edge, &head.interface, &head.function, &context)?;
         self.carry_here(&edge, &head.interface, &head.function, request, &context).await
     }
+}
+
+/// Whether a link may be called over from that host at all.
+fn check_peer(routes: &Routes, edge: &Edge, peer: &HostKey) -> Result<(), Denial> {
+    let Link { target, .. } = &edge.link;
+    if !edge.is_for_others() {
+        return Err(Denial::new(format!("the link {} is for calls on one host", edge.link.key())));
+    }
+    // What is built in is called on its account's hosts, where the link holds. Another host that says it runs the caller has no such
+    // call: anybody has the claims to say so with.
+    if target.identity.key.is_built_in() && !routes.runs_on(peer, target) {
+        let account = &target.identity.account;
+        return Err(Denial::new(format!(
+            "host {peer} is not of account {account}, as {target} is"
+        )));
+    }
+    Ok(())
 }
 
 fn nowhere(edge: &Edge) -> CallError {
@@ -257,4 +265,65 @@ fn head(
         trace: context.trace,
     };
     Ok(codec::encode(&head).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use wattle_core::{AccountKey, BuiltIn, entity::CodeKey};
+
+    use super::*;
+    use crate::router::{Granted, Known, RoutesBuilder, Validity};
+
+    fn host(letter: char) -> HostKey {
+        format!("N{}", letter.to_string().repeat(55)).parse().expect("a key")
+    }
+
+    #[test]
+    fn only_a_host_of_the_account_has_calls_for_what_is_built_in() {
+        let account = |letter: char| -> AccountKey {
+            format!("A{}", letter.to_string().repeat(55)).parse().expect("a key")
+        };
+        let always = || Validity { broken: None, from: None, until: None };
+        let known = |party, imports: Vec<_>, exports: Vec<_>| Known {
+            party,
+            imports,
+            exports,
+            validity: always(),
+        };
+        let control = BuiltIn::LatticeControl;
+        let built_in =
+            |letter| known(control.party(account(letter)), control.imports(), control.exports());
+        let target = control.party(account('A'));
+        let mut source = target.clone();
+        source.id = "steward".parse().expect("an id");
+        let key = format!("M{}", "A".repeat(55)).parse().expect("a key");
+        source.identity.key = CodeKey::Actor(key);
+        let link = Link {
+            source: source.clone(),
+            target,
+            name: "default".parse().expect("a name"),
+            interfaces: vec!["wattle:control/state".parse().expect("an interface")],
+            locality: Locality::Any,
+            constraints: Default::default(),
+            source_config: Default::default(),
+            target_config: Default::default(),
+        };
+        let mut builder = RoutesBuilder::default();
+        builder.entity(built_in('A'), super::super::Callee::BuiltIn(control));
+        // Both say that they run the caller, by claims that anybody has.
+        for (letter, account) in [('B', 'A'), ('C', 'B')] {
+            builder.placed(&host(letter), built_in(account));
+            builder.placed(&host(letter), known(source.clone(), control.exports(), vec![]));
+        }
+        let validity = always();
+        let granted =
+            Granted { link: &link, account: &account('A'), validity: &validity, may_command: true };
+        builder.link(1, &granted, |_, _| false);
+        let routes = builder.finish();
+        let edge = &routes.edges()[0];
+        assert!(matches!(edge.standing, super::super::Standing::Granted { .. }));
+        assert!(check_peer(&routes, edge, &host('B')).is_ok());
+        let denial = check_peer(&routes, edge, &host('C')).expect_err("it is another account's");
+        assert!(denial.reason.contains("is not of account"), "{denial}");
+    }
 }

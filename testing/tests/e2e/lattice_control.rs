@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use serde_json::json;
-use wattle_testing::{Guest, Lattice, Site, eventually};
+use wattle_claims::{RecordKey, Right};
+use wattle_core::{
+    Link,
+    control::{Command, FailureKind},
+};
+use wattle_testing::{Chain, Guest, Lattice, Site, eventually};
 
 const STATE: &str = "wattle:control/state";
 const COMMANDS: &str = "wattle:control/commands";
@@ -100,4 +105,55 @@ async fn what_is_there_is_seen_and_what_a_link_does_not_allow_is_an_error_of_its
     second.ended().await;
     let (status, text) = said(&steward, &scale).await;
     assert!(status == 503 || status == 502, "a host that is gone: {status} {text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_reaches_what_its_account_signed_and_nobody_elses() {
+    let (lattice, steward) = with_steward().await;
+    let component = Guest::Kit.component();
+    let own = lattice.chain();
+    let other = Chain { account: own.other_account("other"), ..lattice.chain() };
+    let digest = async |chain: &Chain, id: &str| {
+        let file = lattice.write(&format!("{id}.wasm"), &chain.sign_actor(&component, id));
+        lattice.wattle(&["start", "actor", &file, "--id", id]).await.ok();
+        lattice.actor_status(id).await["artifact"].as_str().expect("a digest").to_owned()
+    };
+    let (kit, theirs) = (digest(&own, "kit").await, digest(&other, "theirs").await);
+    let commands = "commands=start-actor,stop-actor,scale-actor";
+    let all = ["--constraint", commands, "--constraint", "ids=*"];
+    lattice.link("steward", "lattice-control", BOTH, &all).await;
+    let denied = async |path: &str| {
+        let (status, text) = said(&steward, path).await;
+        assert!(status == 403 && text.contains("account"), "{path}: {status} {text}");
+    };
+    denied(&format!("/start?id=fresh&artifact={theirs}")).await;
+    denied("/scale?id=theirs&scale=1").await;
+    denied("/stop?id=theirs").await;
+    lattice.wattle(&["stop", "actor", "theirs"]).await.ok();
+    denied("/stop?id=theirs").await;
+    let (status, text) = said(&steward, &format!("/start?id=fresh&artifact={kit}")).await;
+    assert_eq!(status, 200, "{text}");
+    assert_eq!(said(&steward, "/stop?id=fresh").await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_may_not_command_lets_no_actor_command() {
+    let (lattice, _steward) = with_steward().await;
+    lattice.link("steward", "lattice-control", BOTH, &SCALING).await;
+    let links = lattice.ask(&["get", "links"]).await;
+    let all = links.as_array().expect("links").iter();
+    let mut ours = all.filter(|it| it["link"]["target"]["id"] == "lattice-control");
+    let link = ours.next().expect("it was put")["link"].clone();
+    let mut link: Link = serde_json::from_value(link).expect("a link");
+    link.name = "wider".parse().expect("a name");
+    let chain = lattice.chain();
+    let linker = chain.account.user_with("linker", &chain.audience(), [Right::Link].into());
+    let account = chain.account.key.public_key().expect("an account's key");
+    let insider = lattice.insider().await;
+    let key = RecordKey::Link { account, key: link.key() };
+    let token = insider.record(&linker, key, 1, Some(link));
+    let put = insider.tell(&linker, Command::PutRecord { token }).await.expect("an answer");
+    let failure = put.expect_err("the user has no such right to give");
+    assert_eq!(failure.kind, FailureKind::Denied, "{failure}");
+    assert!(failure.message.contains("right control"), "{failure}");
 }

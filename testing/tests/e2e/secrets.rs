@@ -84,6 +84,13 @@ async fn to_have_a_secret_is_not_to_see_it() {
     assert!(seen.status == 500 && !seen.text().contains(PASSWORD), "{}", seen.text());
     let log = scene.lattice.log().await;
     assert!(log.contains("does not cover wasmcloud:secrets/reveal"), "{log}");
+
+    let shown = ["--name", "shown", "--constraint", "names=api-key"];
+    scene.lattice.link("kit", "secrets", BOTH, &shown).await;
+    let own = scene.kit.get("/secret?key=api-key&link=shown&over=default").await;
+    assert_eq!((own.status, own.text().as_str()), (200, "key"), "it came over that link");
+    let other = scene.kit.get("/secret?key=db-password&over=shown").await;
+    assert!(other.status == 500 && !other.text().contains(PASSWORD), "{}", other.text());
 }
 
 #[tokio::test(flavor = "multi_thread")]

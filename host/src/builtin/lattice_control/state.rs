@@ -23,8 +23,7 @@ impl Desk<'_> {
     }
 
     pub(super) fn links(&self, page: &Page) -> Vec<Link> {
-        let links = self.control.link_statuses().into_iter().map(link).collect();
-        page_of(links, page, |link| &link.key)
+        self.control.links_after(page.after.as_deref(), PAGE_MAX).into_iter().map(link).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     future::poll_fn,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Poll, Waker},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// Keys that wait to be told of, of one link. What changes beyond it is not told of.
@@ -13,6 +13,9 @@ const KEYS_MAX: usize = 10_000;
 
 /// The same in bytes of keys.
 const BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Keys are forgotten at most so often: that looks at all of them, and whoever hears of changes waits for it.
+const FORGET_PAUSE: Duration = Duration::from_millis(250);
 
 /// A link's keys. Clones are handles to the same.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +30,8 @@ struct State {
     /// Keys of which somebody is being told, and whether they have changed again meanwhile.
     under_way: BTreeMap<Arc<str>, bool>,
     bytes: usize,
+    /// Before when they were forgotten last.
+    forgotten: Option<Instant>,
     ended: bool,
     waker: Option<Waker>,
 }
@@ -49,6 +54,14 @@ impl Changed {
         state.wait(key.into())
     }
 
+    /// The same for a key that is noted again where this says no: half of the room is left to those that change now.
+    pub fn note_later(&self, key: &str) -> bool {
+        let state = self.state();
+        let is_free = state.line.len() < KEYS_MAX / 2 && state.bytes < BYTES_MAX / 2;
+        drop(state);
+        is_free && self.note(key)
+    }
+
     /// The key that has waited longest, once there is one; nothing once none will come any more. One task takes them.
     ///
     /// # Cancel safety
@@ -58,7 +71,7 @@ impl Changed {
             let mut state = self.state();
             match state.take() {
                 Some(key) => Poll::Ready(Some(key)),
-                None if state.ended => Poll::Ready(None),
+                None if state.ended && !state.comes_again() => Poll::Ready(None),
                 None => {
                     state.waker = Some(cx.waker().clone());
                     Poll::Pending
@@ -68,9 +81,13 @@ impl Changed {
         Some(Key { key: key.await?, changed: self.clone() })
     }
 
-    /// Forgets what changed for the last time before `then`.
+    /// Forgets what changed for the last time before `then`, unless it did the same a quarter of a second ago.
     pub fn forget_before(&self, then: Instant) {
         let mut state = self.state();
+        if state.forgotten.is_some_and(|last| then < last + FORGET_PAUSE) {
+            return;
+        }
+        state.forgotten = Some(then);
         let State { line, waiting, bytes, .. } = &mut *state;
         line.retain(|key| {
             let kept = waiting[key] >= then;
@@ -117,6 +134,11 @@ impl State {
         self.bytes -= key.len();
         self.under_way.insert(Arc::clone(&key), false);
         Some(key)
+    }
+
+    /// Whether a key of which somebody is being told waits again after that.
+    fn comes_again(&self) -> bool {
+        self.under_way.values().any(|again| *again)
     }
 
     fn wake(&mut self) {
@@ -188,6 +210,9 @@ mod tests {
         assert!(key.has_changed());
         changed.end();
         assert_eq!(now(&changed).expect("another").as_str(), "b", "nobody else is told of it");
+        let mut next = pin!(changed.next());
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(next.as_mut().poll(&mut cx).is_pending(), "it is not the end yet");
         drop(key);
         assert_eq!(all(&changed), ["a"], "although the end has come");
     }
@@ -203,6 +228,26 @@ mod tests {
         let long = Changed::default();
         let noted = (0..).take_while(|n| long.note(&format!("{n:04000}"))).count();
         assert_eq!(noted, BYTES_MAX / 4_000);
+    }
+
+    #[test]
+    fn what_can_wait_outside_leaves_room_to_what_changes() {
+        let changed = Changed::default();
+        let noted = (0..KEYS_MAX).filter(|n| changed.note_later(&n.to_string())).count();
+        assert_eq!(noted, KEYS_MAX / 2);
+        assert!(changed.note("now") && !changed.note_later("later"));
+    }
+
+    #[test]
+    fn keys_are_not_all_looked_at_with_each_one_that_finds_no_room() {
+        let changed = Changed::default();
+        let then = Instant::now() + Duration::from_secs(60);
+        changed.forget_before(then);
+        changed.note("old");
+        changed.forget_before(then + FORGET_PAUSE / 2);
+        assert_eq!(changed.state().line.len(), 1);
+        changed.forget_before(then + FORGET_PAUSE);
+        assert!(changed.state().line.is_empty());
     }
 
     #[test]

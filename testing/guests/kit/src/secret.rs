@@ -1,4 +1,4 @@
-//! A secret by its key: `/secret?key=K`, over the link named `link`.
+//! A secret by its key: `/secret?key=K`, over the link named `link`; `over` chooses another before it looks.
 
 use wattle::{
     Request, Response, Result, link,
@@ -21,6 +21,9 @@ pub(crate) fn read(request: &Request) -> Result<Response> {
     };
     if request.query("blind").is_some() {
         return Ok(Response::text("read"));
+    }
+    if let Some(name) = query::text(request, "over")? {
+        link::choose(&name, &INTERFACES)?;
     }
     Ok(match secret.reveal() {
         Value::String(text) => Response::text(text),

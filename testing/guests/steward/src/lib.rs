@@ -3,7 +3,7 @@
 
 use wattle::{
     Request, Response, Result,
-    control::{self, Done, Error, Event},
+    control::{self, Done, Error, Event, NewActor},
 };
 
 wattle::http!(answer);
@@ -42,6 +42,11 @@ fn answer(request: Request) -> Result<Response> {
                 .map(|all| lines(all, |link| format!("{} {}", link.key, link.active))),
         ),
         "/scale" => said(control::scale_actor(host, id, number).map(done)),
+        "/start" => {
+            let artifact = request.query("artifact").unwrap_or_default().to_owned();
+            let actor = NewActor { id: id.to_owned(), artifact, scale: 1, config: Vec::new() };
+            said(control::start_actor(host, &actor).map(done))
+        }
         "/stop" => said(control::stop_actor(host, id).map(done)),
         "/stop-provider" => said(control::stop_provider(host, id).map(done)),
         path => Response::text(format!("the steward has no {path}\n")).status(404),
