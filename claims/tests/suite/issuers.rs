@@ -14,7 +14,7 @@ use wattle_core::{
     control::{Answer, Command, Failure, FailureKind},
 };
 
-use crate::authority::{Authority, HEADER, NOW, forge, verify};
+use crate::authority::{Authority, HEADER, NOW, after, forge, verify};
 
 /// Signs with each of the four keys that may issue anything, and says for which the token holds.
 fn takers<B: Body>(authority: &Authority, subject: &str, body: B) -> Vec<KeyKind> {
@@ -141,6 +141,17 @@ fn a_provider_s_lease_is_taken_by_a_host_for_itself_and_stands_under_its_own_key
     longest.link.source = "s".repeat(127);
     assert!(longest.key().len() <= 512 && longest.key() != key);
     assert!(!longest.key().contains([':', ' ']), "{}", longest.key());
+}
+
+#[test]
+fn a_provider_s_lease_is_held_by_a_host_whose_clock_is_ahead() {
+    let a = Authority::new();
+    let ahead = a.draft(a.host.public(), provider_lease(&a)).sign(a.as_host(), after(3_600));
+    let ahead = ahead.unwrap();
+    assert!(ahead.verify(&a.trust(), NOW).is_err(), "as tokens of other kinds");
+    assert_eq!(ahead.verify_held(&a.trust(), NOW).unwrap().body, provider_lease(&a));
+    let stranger = Authority::new();
+    assert!(ahead.verify_held(&stranger.trust(), NOW).is_err(), "nobody's host");
 }
 
 #[test]

@@ -113,6 +113,7 @@ impl Connection {
     fn failed(&self, used: &Arc<State>, error: &RedisError) -> Failure {
         match error.kind() {
             ErrorKind::Server(ServerErrorKind::NoPerm) => Error::AccessDenied.into(),
+            _ if is_not_ready(error) => self.down(&error.to_string()),
             ErrorKind::Server(_) | ErrorKind::Extension => {
                 Failure::other(format!("redis: {error}"))
             }
@@ -205,10 +206,17 @@ pub(crate) async fn listening(address: &Address) -> Result<PubSub, RedisError> {
     timeout(CONNECT_WAIT, connecting).await.unwrap_or_else(late)
 }
 
-/// Whether Redis answered, and meant it: neither loading its data nor waiting for its master.
+/// Whether Redis answers nothing yet: it loads its data, waits for its master, or runs somebody's script.
+fn is_not_ready(error: &RedisError) -> bool {
+    let kinds = [ServerErrorKind::BusyLoading, ServerErrorKind::MasterDown];
+    kinds.into_iter().any(|kind| error.kind() == ErrorKind::Server(kind))
+        || error.code() == Some("BUSY")
+}
+
+/// Whether Redis answered, and meant it.
 pub(crate) fn is_refusal(error: &RedisError) -> bool {
     match error.kind() {
-        ErrorKind::Server(ServerErrorKind::BusyLoading | ServerErrorKind::MasterDown) => false,
+        _ if is_not_ready(error) => false,
         ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::AuthenticationFailed => true,
         _ => false,
     }

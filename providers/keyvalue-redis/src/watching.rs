@@ -215,12 +215,15 @@ impl Watching {
             let mut cursor = None;
             loop {
                 let page = store.list_keys(&self.watch.bucket, wanted, cursor).await;
-                let Ok(KeyResponse { keys, cursor: next }) = page else {
-                    sleep(ROOM_PAUSE).await;
-                    continue;
+                let KeyResponse { keys, cursor: next } = match page {
+                    Ok(page) => page,
+                    Err(failure) => {
+                        sleep(self.cannot_resync(failure)).await;
+                        continue;
+                    }
                 };
                 for key in keys.iter().filter(|key| self.watch.sees(key)) {
-                    while !self.changed.note(key) {
+                    while !self.changed.note_later(key) {
                         sleep(ROOM_PAUSE).await;
                     }
                 }
@@ -230,6 +233,16 @@ impl Watching {
                 cursor = next;
             }
         }
+    }
+
+    /// How long to wait before the keys are asked for again.
+    fn cannot_resync(&self, failure: Failure) -> Duration {
+        let Failure::Store(reason) = failure else { return ROOM_PAUSE }; // it is away, and says so itself
+        let link = self.work.actor.link;
+        self.failures.note(|count| {
+            warn!(link, count, %reason, "what changed is not told yet: the keys cannot be listed");
+        });
+        REFUSED_PAUSE
     }
 
     /// Tells the actor what changed, while this provider holds the lease.

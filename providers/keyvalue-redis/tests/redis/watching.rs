@@ -220,3 +220,15 @@ async fn links_that_come_and_go_leave_no_connections() {
     };
     timeout(PATIENCE, closed).await.expect("all are closed");
 }
+
+#[tokio::test]
+async fn a_change_that_cannot_be_read_yet_is_told_when_redis_answers_again() {
+    const SCRIPT: &str = "redis.call('SET', 'k1', 'x') for _ = 1, 5e7 do end";
+    let server = Server::start_with(&["--notify-keyspace-events", "KA", "--lua-time-limit", "5"]);
+    let host = start().await;
+    let (actor, mut told) = listener();
+    let config = settings(&server, &[]);
+    watch(&host, 1, [].into(), config, ("default", &["k"]), actor).await.expect("it holds");
+    server.command(&["EVAL", SCRIPT, "0"]).await;
+    assert_eq!(next(&mut told).await, set("k1", "x"));
+}
