@@ -8,6 +8,10 @@ use wattle_core::HostKey;
 /// A lease that has not been renewed for so long is taken over.
 pub(super) const EXPIRES_AFTER: Duration = Duration::from_secs(6);
 
+/// What this host itself held or laid down last, it leaves to others for so long: its provider's process is new then, and another
+/// host's has been there all the time.
+const LEFT_TO_OTHERS: Duration = Duration::from_secs(1);
+
 /// What this host knows of a lease.
 #[derive(Debug, Default)]
 pub(super) struct Known {
@@ -49,12 +53,15 @@ impl Known {
     /// The revision at which this host may take it, if it may.
     pub(super) fn free_at(&self, host: &HostKey, now: Instant) -> Option<u64> {
         // What this host held before it was started again, nobody holds.
-        let is_held = self.newest.as_ref().is_some_and(|(lease, since)| {
-            !lease.released
-                && lease.holder != *host
-                && now.saturating_duration_since(*since) <= EXPIRES_AFTER
+        let left_alone_for = |lease: &ProviderLease| match (lease.holder == *host, lease.released) {
+            (true, _) => Some(LEFT_TO_OTHERS),
+            (false, false) => Some(EXPIRES_AFTER),
+            (false, true) => None,
+        };
+        let is_left_alone = self.newest.as_ref().is_some_and(|(lease, since)| {
+            left_alone_for(lease).is_some_and(|most| now.saturating_duration_since(*since) <= most)
         });
-        self.revision.filter(|_| !is_held)
+        self.revision.filter(|_| !is_left_alone)
     }
 }
 
@@ -104,9 +111,15 @@ mod tests {
     }
 
     #[test]
-    fn what_this_host_held_before_it_was_started_again_is_free() {
+    fn what_this_host_itself_had_is_left_to_others_first_and_then_free() {
         let (now, us) = (Instant::now(), host('A'));
-        assert_eq!(known(7, lease(&us, 1, false), now).free_at(&us, now), Some(7));
+        let later = now + LEFT_TO_OTHERS + Duration::from_millis(1);
+        for released in [false, true] {
+            let had = known(7, lease(&us, 1, released), now);
+            assert_eq!(had.free_at(&us, now + LEFT_TO_OTHERS), None);
+            assert_eq!(had.free_at(&us, later), Some(7));
+            assert_eq!(had.free_at(&host('B'), now), released.then_some(7));
+        }
     }
 
     #[test]

@@ -246,17 +246,18 @@ async fn actors_on_two_hosts_call_each_other_and_their_circles_end_at_the_same_l
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interface_with_resources_fails_the_start_by_name() {
+async fn an_actor_that_exports_a_resource_fails_its_start_by_name() {
     let lattice = Lattice::start().await;
     let component = wat::parse_str(
-        r#"(component (import "wattle-test:shop/carts" (instance
-            (export "cart" (type $cart (sub resource)))
-            (export "[constructor]cart" (func (result (own $cart)))))))"#,
+        r#"(component
+            (type $cart (resource (rep i32)))
+            (instance $carts (export "cart" (type $cart)))
+            (export "wattle-test:shop/carts" (instance $carts)))"#,
     );
     let chain = lattice.chain();
     let signed = chain.sign_actor(&component.expect("a component"), "carts");
     let file = lattice.write("carts.wasm", &signed);
     let said = lattice.wattle(&["start", "actor", &file, "--id", "carts"]).await;
     assert_ne!(said.code, 0, "{said}");
-    said.naming(&["wattle-test:shop/carts", "resources"]);
+    said.naming(&["wattle-test:shop/carts", "cart", "only a provider"]);
 }

@@ -26,6 +26,18 @@ async fn ask(redis: &Redis, command: &str, key: &str) -> Option<String> {
     redis::cmd(command).arg(key).query_async(&mut connection).await.expect("redis answers")
 }
 
+/// Waits until so many listen to what Redis says of changes.
+async fn until_listening(redis: &Redis, count: usize) {
+    let client = redis::Client::open(redis.url()).expect("a URL");
+    eventually(&format!("{count} listen"), PATIENCE, async || {
+        let mut connection = client.get_multiplexed_async_connection().await.ok()?;
+        let list = redis::cmd("CLIENT").arg("LIST").arg("TYPE").arg("pubsub").to_owned();
+        let clients: String = list.query_async(&mut connection).await.ok()?;
+        (clients.lines().count() == count).then_some(())
+    })
+    .await;
+}
+
 async fn until_copied(redis: &Redis, key: &str, value: Option<&str>) {
     let what = format!("{key} is copied as {value:?}");
     eventually(&what, PATIENCE, async || {
@@ -70,12 +82,14 @@ async fn a_change_is_told_once_per_lattice_and_again_after_redis_and_a_host_came
     .await;
     println!("redis came back, and {:?} later a change was told", back.elapsed());
 
+    until_listening(&redis, 2).await;
     lattice.provider_process("keyvalue-redis").await.kill(); // the other one tells now
     let killed = Instant::now();
     let _: Option<String> = ask(&redis, "INCR", "hits-3").await;
     until_copied(&redis, "hits-3", Some("1")).await;
     println!("the provider that told died, and {:?} later a change was told", killed.elapsed());
 
+    until_listening(&redis, 2).await; // its host has started another
     other.process().kill();
     other.ended().await;
     let killed = Instant::now();
