@@ -3,6 +3,7 @@
 //! Nothing on this path looks into a store or waits for a lock, unless the call is traced: it reads a snapshot that control traffic
 //! swaps.
 
+mod carry;
 pub(crate) mod denial;
 mod edge;
 mod grant;
@@ -12,7 +13,6 @@ mod routes;
 mod spans;
 
 use std::{
-    borrow::Cow,
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -20,9 +20,6 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
-use tokio::time::timeout_at;
-use tracing::debug;
 use wattle_core::{
     CallError, EntityId, ErrorKind, HostKey, Operation,
     call::RequestHead,
@@ -44,8 +41,8 @@ pub(crate) use self::{
     spans::SpanBook,
 };
 use crate::{
-    actors::{Actor, CallContext, deadline_passed},
-    builtin::{BuiltIns, Call},
+    actors::{Actor, CallContext},
+    builtin::BuiltIns,
     clock::Clock,
     providers::Calls,
     reports::Reports,
@@ -210,7 +207,7 @@ impl Router {
         let gone = || CallError::new(ErrorKind::Denied, "the link is gone");
         let edge = edge.ok_or_else(gone)?;
         self.authorize(&edge, interface, function, context)?;
-        self.carry(&edge, interface, function, request, context).await.map(|(reply, _)| reply)
+        self.carry(&edge, interface, function, request, context).await.map(reply)
     }
 
     /// What is part of this host.
@@ -270,91 +267,6 @@ impl Router {
         self.reports.call_denied(caller, callee, interface, denial);
         CallError::new(ErrorKind::Denied, denial.to_string())
     }
-
-    /// Here if the callee is here, else on another host; there too when this host is too busy. Says on which other it was.
-    async fn carry<'e>(
-        self: &Arc<Self>,
-        edge: &'e Edge,
-        interface: &str,
-        function: &str,
-        request: Request,
-        context: &CallContext,
-    ) -> Result<(Reply, Option<&'e HostKey>), CallError> {
-        if matches!(edge.callee, Callee::BuiltIn(_)) {
-            // Others are asked only what is about them.
-            let answer = self.carry_here(edge, interface, function, request, context).await;
-            return answer.map(|reply| (reply, None));
-        }
-        let hosts = &edge.elsewhere;
-        let is_elsewhere = self.elsewhere.is_preferred() && !hosts.is_empty();
-        // Boxed: calls on one host need no room for what they would do on another.
-        let elsewhere = |request| {
-            Box::pin(self.carry_elsewhere(edge, hosts, interface, function, request, context))
-        };
-        if !edge.is_local() || is_elsewhere {
-            return elsewhere(request).await.map(|(reply, host)| (reply, Some(host)));
-        }
-        if hosts.is_empty() {
-            let answer = self.carry_here(edge, interface, function, request, context).await;
-            return answer.map(|reply| (reply, None));
-        }
-        let again = request.again();
-        let answer = self.carry_here(edge, interface, function, request, context).await;
-        match (answer, again) {
-            (Err(error), Some(again)) if error.kind.is_for_another_host() => {
-                elsewhere(again).await.map(|(reply, host)| (reply, Some(host)))
-            }
-            (answer, _) => answer.map(|reply| (reply, None)),
-        }
-    }
-
-    async fn carry_here(
-        self: &Arc<Self>,
-        edge: &Edge,
-        interface: &str,
-        function: &str,
-        request: Request,
-        context: &CallContext,
-    ) -> Result<Reply, CallError> {
-        let span = self.spans.open(context, &step(edge, interface, function, None));
-        let context = span.context(context);
-        let answer = self.answer_here(edge, interface, function, request, &context).await;
-        span.close(answer.as_ref().err());
-        answer
-    }
-
-    async fn answer_here(
-        self: &Arc<Self>,
-        edge: &Edge,
-        interface: &str,
-        function: &str,
-        request: Request,
-        context: &CallContext,
-    ) -> Result<Reply, CallError> {
-        debug!(id = %context.id, caller = %edge.link.source.id, callee = %edge.link.target.id, interface, function, local = true, "call");
-        match &edge.callee {
-            Callee::Actor(actor) => {
-                let context = context.deeper()?;
-                let answer = actor.call(self, interface, function, request, context).await;
-                answer.inspect_err(|error| self.reports.call_failed(&actor.id, error))
-            }
-            Callee::Provider(provider) => {
-                let head = head(edge.number, interface, function, context)?;
-                provider.call(head, request.params, request.body).await
-            }
-            Callee::BuiltIn(called) => {
-                let params = request.params;
-                let call = Call { router: self, edge, interface, function, params, context };
-                let answer = self.built_ins.call(*called, call);
-                let answered = timeout_at(context.deadline.into(), Box::pin(answer)).await;
-                answered.unwrap_or_else(|_| Err(deadline_passed()))
-            }
-            Callee::Absent => {
-                let text = format!("{} does not run on this host", edge.link.target.id);
-                Err(CallError::new(ErrorKind::Unavailable, text))
-            }
-        }
-    }
 }
 
 /// A carried call's reply, for those to whom it is the same where it came from.
@@ -370,31 +282,6 @@ fn step<'a>(
 ) -> Step<'a> {
     let (caller, callee) = (edge.link.source.id.as_str(), edge.link.target.id.as_str());
     Step { caller, callee, interface, function, sent_to }
-}
-
-/// What a provider is told ahead of the parameters.
-fn head(
-    link: u32,
-    interface: &str,
-    function: &str,
-    context: &CallContext,
-) -> Result<Bytes, CallError> {
-    let deadline_ms = left_ms(context)?;
-    let head = RequestHead {
-        id: context.id,
-        link,
-        interface: Cow::Borrowed(interface),
-        function: Cow::Borrowed(function),
-        deadline_ms,
-        trace: context.trace,
-    };
-    Ok(codec::encode(&head).into())
-}
-
-/// What is left of a call's time: clocks of two processes are not compared.
-fn left_ms(context: &CallContext) -> Result<u32, CallError> {
-    let left = context.deadline.saturating_duration_since(Instant::now()).as_millis();
-    if left == 0 { Err(deadline_passed()) } else { Ok(u32::try_from(left).unwrap_or(u32::MAX)) }
 }
 
 impl Calls for Router {

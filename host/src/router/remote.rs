@@ -20,7 +20,7 @@ use wattle_core::{CallError, ErrorKind, HostKey, Link, Locality, call::RemoteHea
 use wattle_lattice::Sessions;
 use wattle_wire::{Reply, Request};
 
-use super::{Denial, Edge, Router, Routes, left_ms, step};
+use super::{Denial, Edge, Router, Routes, carry::left_ms, step};
 use crate::{
     actors::{CallContext, deadline_passed},
     lanes::Lanes,
