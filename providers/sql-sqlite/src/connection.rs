@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -17,6 +17,7 @@ use crate::{
     call::Ticket,
     failure::failure,
     guard::{Entered, Guard, Rule},
+    pace::Pace,
 };
 
 /// How long a connection waits for another process, or a migration, to let go of the file.
@@ -78,18 +79,35 @@ pub(crate) struct Session {
     watch: Arc<Watch>,
 }
 
-/// What SQLite asks every few steps: whether to stop.
-#[derive(Debug, Default)]
+/// What SQLite asks every few steps: whether to stop. Being asked, it lets others compute, too.
+#[derive(Debug)]
 struct Watch {
     running: ArcSwapOption<Ticket>,
+    pace: Mutex<Pace>,
     /// Until when others let it run ahead of their own answers.
     company_until: ArcSwapOption<Instant>,
 }
 
 impl Watch {
+    fn new() -> Self {
+        let pace = Mutex::new(Pace::from(Instant::now()));
+        Self { running: ArcSwapOption::empty(), pace, company_until: ArcSwapOption::empty() }
+    }
+
+    fn begin(&self, ticket: &Arc<Ticket>) {
+        *self.pace() = Pace::from(Instant::now());
+        self.running.store(Some(Arc::clone(ticket)));
+    }
+
     fn says_stop(&self) -> bool {
+        self.pace().keep(Instant::now());
         self.running.load().as_ref().is_some_and(|ticket| ticket.is_over())
             || self.company_until.load().as_ref().is_some_and(|until| Instant::now() >= **until)
+    }
+
+    /// Nobody else wants it: a connection's statements run one after the other.
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -102,7 +120,7 @@ impl Session {
         connection.busy_timeout(BUSY_TIME)?;
         harden(&connection)?;
         set_up(&connection, purpose)?;
-        let watch = Arc::new(Watch::default());
+        let watch = Arc::new(Watch::new());
         let asked = Arc::clone(&watch);
         connection.progress_handler(STEPS, Some(move || asked.says_stop()))?;
         let guard = Guard::over(&mut connection)?;
@@ -111,7 +129,7 @@ impl Session {
 
     /// From now on the connection's statements are judged by `rule` and stopped when the ticket says so.
     pub(crate) fn enter(&self, rule: &Arc<Rule>, ticket: &Arc<Ticket>) -> Running<'_> {
-        self.watch.running.store(Some(Arc::clone(ticket)));
+        self.watch.begin(ticket);
         Running { session: self, _entered: self.guard.enter(rule) }
     }
 
@@ -163,6 +181,11 @@ impl<'s> Running<'s> {
             }
         }
         Ok(prepared)
+    }
+
+    /// Whether it has to stop, asked between two statements: within short ones SQLite does not ask.
+    pub(crate) fn has_to_stop(&self) -> bool {
+        self.session.watch.says_stop()
     }
 
     /// Forgets what the guard heard about the statement before.

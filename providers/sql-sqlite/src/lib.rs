@@ -1,7 +1,8 @@
 //! `wattle:sql` without a server: each database is one SQLite file, and what was acknowledged is on the disk.
 //!
 //! A file has one thread that changes it, for all links ([`File`]); each link has threads of its own that read it
-//! ([`SqliteDatabase`]), so one link's slow queries are nobody else's. No statement runs on a lane's thread.
+//! ([`SqliteDatabase`]), so one link's slow queries are nobody else's, and a statement that computes for long gives way to others
+//! (`pace.rs`). No statement runs on a lane's thread.
 
 mod call;
 mod connection;
@@ -10,6 +11,7 @@ mod file;
 mod guard;
 mod link;
 mod migrations;
+mod pace;
 mod parameters;
 mod provider;
 mod queue;

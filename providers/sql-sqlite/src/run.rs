@@ -37,8 +37,7 @@ pub(crate) fn write(session: &Session, call: &Call) -> Result<Done, Error> {
         Work::Execute(statement) => Ok(Done::Changed(vec![execute(statement)?])),
         Work::Batch(statements) => {
             let each = statements.iter().enumerate().map(|(index, statement)| {
-                // Between two short statements SQLite does not look at the clock.
-                if ticket.is_over() {
+                if running.has_to_stop() {
                     return Err(Allowance::timeout());
                 }
                 execute(statement).map_err(|error| error.of_statement(index))

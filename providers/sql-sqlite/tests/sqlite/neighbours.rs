@@ -1,7 +1,9 @@
 //! Links beside each other: who waits for whom, and who does not.
 
 use std::{
+    hint,
     sync::Arc,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -65,13 +67,15 @@ async fn a_link_whose_database_is_busy_does_not_slow_one_to_another_database() {
         execute(sql, "CREATE TABLE t (id INTEGER)").await;
         execute(sql, "INSERT INTO t VALUES (1)").await;
     }
-    // Two processors are not enough for three that compute all the time: one change without end, and one that waits for it.
+    // Two queries and a change without end, more than two processors can do at once, and a change that waits.
     let change = Arc::new(format!("INSERT INTO t {ENDLESS}"));
     let pile_up = async || {
         let mut calls = JoinSet::new();
         for _ in 0..2 {
-            let (busy, change) = (Arc::clone(&busy), Arc::clone(&change));
-            calls.spawn(async move { busy.execute(&change, &[]).await.map(drop) });
+            let (reading, changing) = (Arc::clone(&busy), Arc::clone(&busy));
+            let change = Arc::clone(&change);
+            calls.spawn(async move { reading.query(ENDLESS, &[]).await.map(drop) });
+            calls.spawn(async move { changing.execute(&change, &[]).await.map(drop) });
         }
         calls
     };
@@ -79,6 +83,32 @@ async fn a_link_whose_database_is_busy_does_not_slow_one_to_another_database() {
     assert_not_slowed(reads, pile_up).await;
     let changes = async || assert_eq!(execute(&quick, "UPDATE t SET id = id + 1").await, 1);
     assert_not_slowed(changes, pile_up).await;
+}
+
+#[tokio::test]
+async fn a_long_statement_comes_to_its_end_beside_threads_that_compute_all_the_time() {
+    const LONG: &str = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 1000000) \
+                        SELECT count(*) FROM n";
+    let dir = tempfile::tempdir().expect("a folder");
+    let sql = caller(file(dir.path()));
+    let took = async || {
+        let began = Instant::now();
+        assert_eq!(number(&sql, LONG).await, 1_000_000);
+        began.elapsed()
+    };
+    let alone = took().await;
+    let lasting = Arc::new(());
+    for _ in 0..thread::available_parallelism().expect("a number").get() {
+        let lasting = Arc::downgrade(&lasting);
+        thread::spawn(move || {
+            while lasting.strong_count() > 0 {
+                hint::spin_loop();
+            }
+        });
+    }
+    let beside = took().await;
+    println!("a long statement took {alone:?} alone, {beside:?} beside a thread per processor");
+    assert!(beside < alone * 30, "{alone:?} alone, {beside:?} beside");
 }
 
 /// Both would be in one transaction, and a transaction has one end.
