@@ -37,6 +37,8 @@ pub enum Guest {
     Back,
     /// Holds resources of a provider's.
     Holder,
+    /// Asks PostgreSQL in its own types.
+    Ledger,
     /// Watches the lattice and commands it.
     Steward,
     /// Uses published interfaces, and knows nothing of Wattle.
@@ -64,6 +66,7 @@ impl Guest {
             Self::Front => "front",
             Self::Back => "back",
             Self::Holder => "holder",
+            Self::Ledger => "ledger",
             Self::Steward => "steward",
             Self::Stranger => "stranger",
             Self::Watcher => "watcher",
@@ -80,6 +83,7 @@ impl Guest {
             | Self::Front
             | Self::Back
             | Self::Holder
+            | Self::Ledger
             | Self::Steward
             | Self::Stranger
             | Self::Watcher => "guests",

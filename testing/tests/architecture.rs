@@ -34,6 +34,7 @@ const MAY_IMPORT: [(&str, &[&str]); 29] = [
             "http",
             "keyvalue",
             "messaging",
+            "postgres",
             "sql",
         ],
     ),

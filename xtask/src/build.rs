@@ -20,11 +20,12 @@ const FURTHER: [&str; 9] = [
     "examples/tax",
     "examples/todo",
 ];
-const TEST_GUESTS: [&str; 7] = [
+const TEST_GUESTS: [&str; 8] = [
     "testing/guests/kit",
     "testing/guests/front",
     "testing/guests/back",
     "testing/guests/holder",
+    "testing/guests/ledger",
     "testing/guests/steward",
     "testing/guests/stranger",
     "testing/guests/watcher",

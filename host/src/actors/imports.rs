@@ -8,6 +8,7 @@ mod control;
 pub(super) mod keyvalue;
 mod logging;
 mod messaging;
+mod postgres;
 mod secrets;
 mod sql;
 
@@ -54,6 +55,11 @@ pub(super) fn serves(interface: &Interface) -> bool {
     SERVED.contains(&interface.package()) && !BRIDGED.contains(&interface.as_str())
 }
 
+/// Whether an import has an adapter here although the bridge would carry it as well.
+pub(super) fn adapts(import: &str) -> bool {
+    postgres::INTERFACES.contains(&import)
+}
+
 /// What all actors of this host may import without the bridge. What is of these packages and not in it fails the actor's start,
 /// by name.
 pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Instance>> {
@@ -63,6 +69,7 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Instance>> {
     keyvalue::link(&mut linker)?;
     blobstore::link(&mut linker)?;
     sql::link(&mut linker)?;
+    postgres::link(&mut linker)?;
     messaging::link(&mut linker)?;
     secrets::link(&mut linker)?;
     control::link(&mut linker)?;

@@ -12,7 +12,7 @@ use wattle_core::{
 use crate::{
     Database, PreparedStatementExecError, QueryError, StatementPrepareError,
     error::TOO_LARGE,
-    limit::{TOKEN_LEN_MAX, params_fault, statement_fault},
+    limit::{TOKEN_LEN_MAX, check_params, check_statement},
     operation,
     wire::{Exec, Prepare, Query, QueryBatch, ResultRow},
 };
@@ -50,7 +50,7 @@ fn decode<'a, T: Deserialize<'a>>(params: &'a [u8]) -> Result<T, CallError> {
     })
 }
 
-/// A result that does not fit in a message is an error in the WIT's words, because a failed call would trap the actor.
+/// A result that does not fit in a message is an error in the WIT's words: it is the statement that has to be mended.
 fn answer<T: Serialize, E: Serialize + From<QueryError>>(outcome: Result<T, E>) -> Vec<u8> {
     let result = codec::encode(&outcome);
     if result.len() <= PARAMS_LEN_MAX {
@@ -69,36 +69,31 @@ struct Dispatch<'a, D> {
 }
 
 impl<D: Database> Dispatch<'_, D> {
-    async fn query(&self, Query { query, params }: Query) -> Result<Vec<ResultRow>, QueryError> {
+    async fn query(
+        &self,
+        Query { query, params }: Query<'_>,
+    ) -> Result<Vec<ResultRow>, QueryError> {
         check_statement(&query)?;
         check_params(params.len())?;
-        self.database.query(&query, params, self.deadline).await
+        self.database.query(&query, params.into_owned(), self.deadline).await
     }
 
-    async fn query_batch(&self, QueryBatch { query }: QueryBatch) -> Result<(), QueryError> {
+    async fn query_batch(&self, QueryBatch { query }: QueryBatch<'_>) -> Result<(), QueryError> {
         check_statement(&query)?;
         self.database.query_batch(&query, self.deadline).await
     }
 
-    async fn prepare(&self, params: Prepare) -> Result<String, StatementPrepareError> {
+    async fn prepare(&self, params: Prepare<'_>) -> Result<String, StatementPrepareError> {
         check_statement(&params.statement)?;
         self.database.prepare(&params.statement, self.deadline).await
     }
 
-    async fn exec(&self, params: Exec) -> Result<u64, PreparedStatementExecError> {
+    async fn exec(&self, params: Exec<'_>) -> Result<u64, PreparedStatementExecError> {
         let Exec { stmt_token, params } = params;
         check_params(params.len())?;
         if stmt_token.len() > TOKEN_LEN_MAX {
             return Err(PreparedStatementExecError::UnknownPreparedQuery);
         }
-        self.database.exec(&stmt_token, params, self.deadline).await
+        self.database.exec(&stmt_token, params.into_owned(), self.deadline).await
     }
-}
-
-fn check_statement(text: &str) -> Result<(), QueryError> {
-    statement_fault(text).map_or(Ok(()), |fault| Err(QueryError::InvalidQuery(fault)))
-}
-
-fn check_params(params: usize) -> Result<(), QueryError> {
-    params_fault(params).map_or(Ok(()), |fault| Err(QueryError::InvalidParams(fault)))
 }

@@ -1,14 +1,14 @@
 //! How a statement fails, in the WIT's words.
 //!
-//! Whatever goes wrong between a provider and its database is one of these, and not a failed call: a failed call would trap the
-//! actor, which could not react to it.
+//! Whatever goes wrong between a provider and its database is one of these, and not a failed call; so is, to an actor, what goes wrong
+//! on the way to the provider ([`Failure::into_words`](crate::Failure::into_words)). A failed call would trap it, so that it could not react.
 
 use serde::{Deserialize, Serialize};
 
 /// Why a statement did not do what it says.
 ///
-/// Where PostgreSQL says why, the text starts with the SQLSTATE: `23505: duplicate key …`. Where the provider does, it starts with one
-/// of [`UNAVAILABLE`], [`TIMEOUT`], [`OVERLOADED`], [`TOO_LARGE`] and [`INTERRUPTED`].
+/// Where PostgreSQL says why, the text starts with the SQLSTATE: `23505: duplicate key …`. Where the provider does, or who carries the
+/// call, it starts with one of [`UNAVAILABLE`], [`TIMEOUT`], [`OVERLOADED`], [`TOO_LARGE`] and [`INTERRUPTED`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case")]
 pub enum QueryError {

@@ -1,8 +1,8 @@
 //! The PostgreSQL contract, `wasmcloud:postgres@0.1.1-draft`: what a database's caller and a database's provider say to each
 //! other.
 //!
-//! The WIT that actors see is in `wit/`. It has no resources, so it goes over the host's generic bridge, and the types in
-//! [`wire`] are written as the bridge writes the WIT's.
+//! The WIT that actors see is in `wit/`. The types in [`wire`] are written as the host's generic bridge would write the WIT's: the
+//! host has an adapter for actors that call a database, and an actor that stands for one answers over the bridge.
 //!
 //! [`Caller`] is the caller's side; the feature `provider` adds the callee's ([`Database`], [`dispatch`], [`Links`]), the
 //! feature `conformance` the suite that every provider must pass.

@@ -1,24 +1,37 @@
 //! What the contract holds both sides to. The caller checks before it sends, the provider before it acts.
 
+use crate::QueryError;
+
 /// The most bytes of a statement's text, or of a batch's: a quarter of a message, so that parameters have room beside it.
 pub const STATEMENT_LEN_MAX: usize = 1024 * 1024;
 
 /// The most parameters of a statement: PostgreSQL's protocol counts them in 16 bits.
 pub const PARAMS_MAX: usize = 65_535;
 
+/// The most rows of an answer. Those that have columns fill a message long before; of rows without any, a message of 4 MiB has as
+/// many as bytes, and each takes 24 where it is read.
+pub const ROWS_MAX: usize = 1_000_000;
+
 /// The most bytes of a prepared statement's token.
 pub const TOKEN_LEN_MAX: usize = 64;
 
-/// Why this cannot be a statement, if it cannot.
-pub fn statement_fault(text: &str) -> Option<String> {
+/// Fails where this cannot be a statement.
+pub fn check_statement(text: &str) -> Result<(), QueryError> {
     let len = text.len();
-    (len > STATEMENT_LEN_MAX).then(|| {
-        format!("too-large: statement of {len} bytes, the limit is {STATEMENT_LEN_MAX}: pass values as parameters")
-    })
+    if len > STATEMENT_LEN_MAX {
+        return Err(QueryError::InvalidQuery(format!(
+            "too-large: statement of {len} bytes, the limit is {STATEMENT_LEN_MAX}: pass values as parameters"
+        )));
+    }
+    Ok(())
 }
 
-/// Why these cannot be a statement's parameters, if they cannot.
-pub fn params_fault(params: usize) -> Option<String> {
-    (params > PARAMS_MAX)
-        .then(|| format!("{params} parameters, the limit is {PARAMS_MAX}: pass arrays"))
+/// Fails where these cannot be a statement's parameters.
+pub fn check_params(params: usize) -> Result<(), QueryError> {
+    if params > PARAMS_MAX {
+        return Err(QueryError::InvalidParams(format!(
+            "{params} parameters, the limit is {PARAMS_MAX}: pass arrays"
+        )));
+    }
+    Ok(())
 }

@@ -1,7 +1,8 @@
 //! PostgreSQL's values as the contract has them.
 
 use serde::{Deserialize, Serialize};
-use serde_bytes::ByteBuf;
+
+pub use serde_bytes::ByteBuf;
 
 pub use crate::float::Hashable;
 

@@ -59,6 +59,9 @@ fn what_does_not_fit_in_a_message_is_an_error_that_the_actor_reads() {
     let failed = ready(database.query_batch(&long)).expect_err("too long");
     assert!(matches!(failed, Failure::Database(QueryError::InvalidQuery(_))), "{failed:?}");
     assert!(ready(database.prepare(&long)).is_err());
+    let many = vec![PgValue::Null; PARAMS_MAX + 1];
+    let failed = ready(database.query("SELECT 1", &many)).expect_err("too many");
+    assert!(matches!(failed, Failure::Database(QueryError::InvalidParams(_))), "{failed:?}");
     let token = "t".repeat(1_000);
     let unknown = Failure::Database(PreparedStatementExecError::UnknownPreparedQuery);
     assert_eq!(ready(database.exec(&token, &[])), Err(unknown));
@@ -70,6 +73,13 @@ fn a_caller_without_manners_is_held_to_the_same_limits() {
         |params: usize| codec::encode(&Loose { query: "SELECT 1", params: vec!["null"; params] });
     assert_eq!(call(operation::QUERY, &query(PARAMS_MAX)), Ok(()));
     assert_eq!(call(operation::QUERY, &query(PARAMS_MAX + 1)), Err(ErrorKind::Malformed));
+    let text = "x".repeat(STATEMENT_LEN_MAX + 1);
+    let long = codec::encode(&Loose { query: &text, params: vec![] });
+    for operation in [operation::QUERY, operation::QUERY_BATCH] {
+        let answer = answer(operation, &long).expect("an error in the contract's words");
+        let refused: Result<(), QueryError> = codec::decode(&answer, 1_000).expect("an error");
+        assert!(matches!(refused, Err(QueryError::InvalidQuery(_))), "{refused:?}");
+    }
 }
 
 #[test]
@@ -140,11 +150,14 @@ fn caller() -> Caller<Link> {
 }
 
 fn call(operation: Operation, params: &[u8]) -> Result<(), ErrorKind> {
+    answer(operation, params).map(drop).map_err(|error| error.kind)
+}
+
+fn answer(operation: Operation, params: &[u8]) -> Result<Vec<u8>, CallError> {
     let links = Links::default();
     links.put(7, Canned);
     let Operation { interface, function } = operation;
-    let answer = ready(links.dispatch(7, interface, function, params, soon()));
-    answer.map(drop).map_err(|error| error.kind)
+    ready(links.dispatch(7, interface, function, params, soon()))
 }
 
 /// What a future gives that never waits.

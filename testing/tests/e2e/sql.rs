@@ -1,10 +1,11 @@
-//! The same actor on SQLite and on PostgreSQL.
+//! The same actor on SQLite and on PostgreSQL, and one that asks PostgreSQL in its own types.
 
 use std::path::Path;
 
 use wattle_testing::{Guest, Lattice, Postgres, Site, http};
 
 const SQL: &str = "wattle:sql/sql";
+const POSTGRES: &str = "wasmcloud:postgres/query";
 
 fn migrations() -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/todo/migrations");
@@ -77,4 +78,36 @@ async fn a_database_that_dies_is_an_error_and_serves_again_after_its_return() {
         println!("serves again {:?} after its return", begun.elapsed());
     }
     assert_eq!(request(&todo, "GET", "/", "").await.1.lines().count(), kept);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_actor_asks_postgres_for_values_of_megabytes_and_reads_why_there_are_none() {
+    let mut postgres = Postgres::start().await;
+    let lattice = Lattice::start().await;
+    lattice.provider("sql-postgres").await;
+    let ledger = lattice.serve(Guest::Ledger, "ledger").await;
+    let advice = "wattle link put ledger sql-postgres wasmcloud:postgres/query";
+    let denied = lattice.wattle(&["call", "ledger", "/same?bytes=1"]).await.code(1);
+    denied.naming(&["wasmcloud:postgres/query.query", "denied", advice]);
+    assert_eq!(request(&ledger, "GET", "/same?bytes=1", "").await.0, 500);
+
+    let url = format!("url={}", postgres.url());
+    lattice.link("ledger", "sql-postgres", POSTGRES, &["--target", &url]).await;
+    for bytes in [0, 1, 100_000, 4_000_000] {
+        let same = (200, "the same\n".to_owned());
+        assert_eq!(request(&ledger, "GET", &format!("/same?bytes={bytes}"), "").await, same);
+    }
+    let reason = async |bytes: usize| {
+        let (status, text) = request(&ledger, "GET", &format!("/same?bytes={bytes}"), "").await;
+        assert_eq!(status, 502, "{text}");
+        text
+    };
+    let too_large = reason(5_000_000).await;
+    assert!(too_large.contains("too-large: parameters of"), "{too_large}");
+    postgres.kill();
+    let gone = reason(1).await;
+    assert!(gone.contains("unavailable: ") || gone.contains("interrupted: "), "{gone}");
+    lattice.wattle(&["stop", "provider", "sql-postgres"]).await.ok();
+    let unavailable = reason(1).await;
+    assert!(unavailable.contains("unavailable: "), "{unavailable}");
 }

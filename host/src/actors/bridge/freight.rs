@@ -1,5 +1,6 @@
-//! How much an actor's calls carry over the bridge. What a guest gives is read before anybody can count it, and no epoch interrupts
-//! that; so an actor that carried much runs in the background from its first instruction on, until it has carried little for a while.
+//! How much an actor's calls carry over the bridge, or through an adapter for as many values. What a guest gives is read before
+//! anybody can count it, and no epoch interrupts that; so an actor that carried much runs in the background from its first
+//! instruction on, until it has carried little for a while.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -18,8 +19,13 @@ impl Freight {
     /// Notes what a call carried.
     pub(super) fn carried(&self, bytes: usize) {
         if bytes > LANE_BYTES_MAX {
-            self.0.store(CALLS_AWAY, Relaxed);
+            self.carried_much();
         }
+    }
+
+    /// Notes that a call carried more than is to be read on a lane.
+    pub(in crate::actors) fn carried_much(&self) {
+        self.0.store(CALLS_AWAY, Relaxed);
     }
 
     /// Whether the next call is to begin in the background.

@@ -47,7 +47,7 @@ pub(in crate::actors) fn link(
     for (name, item) in component.component_type().imports(component.engine()) {
         let ComponentItem::ComponentInstance(ty) = item.ty else { continue };
         let Ok(interface) = name.parse::<Interface>() else { continue };
-        if imports::serves(&interface) {
+        if imports::serves(&interface) || imports::adapts(name) {
             continue;
         }
         let found = items(component.engine(), &mut shapes, "imports", &interface, &ty)?;

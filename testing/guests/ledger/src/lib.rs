@@ -1,4 +1,5 @@
-//! Answers HTTP with a row of a table, which it queries for (`/query`) or runs a prepared statement for (`/prepared`).
+//! Answers HTTP with a row of a table, which it queries for (`/query`) or runs a prepared statement for (`/prepared`); and with
+//! whether bytes come back from the database as they were (`/same?bytes=N`).
 
 mod bindings {
     #![allow(clippy::all, reason = "generated")]
@@ -29,6 +30,19 @@ fn serve(request: Request) -> Result<Response> {
             let token = prepared::prepare(TEXT)?;
             Ok(Response::text(format!("{}\n", prepared::exec(&token, &id)?)))
         }
-        _ => Ok(Response::text("/query or /prepared\n").status(404)),
+        "/same" => same(request.query("bytes").unwrap_or_default().parse()?),
+        _ => Ok(Response::text("/query, /prepared or /same\n").status(404)),
     }
+}
+
+fn same(count: usize) -> Result<Response> {
+    let given: Vec<u8> = (0..count).map(|n| n as u8).collect();
+    let params = [PgValue::Bytea(given.clone())];
+    Ok(match query::query("SELECT $1::bytea", &params) {
+        Ok(rows) => match &rows[0][0].value {
+            PgValue::Bytea(got) if *got == given => Response::text("the same\n"),
+            other => Response::text(format!("{other:?}\n")).status(409),
+        },
+        Err(error) => Response::text(format!("{error:?}\n")).status(502),
+    })
 }
