@@ -11,6 +11,8 @@ use super::{Web, version_of};
 /// How long a cluster may take to choose who leads, and hosts to find a server that is there.
 const ELECTED: Duration = Duration::from_secs(30);
 const SERVERS: usize = 3;
+const BUCKETS: [&str; 3] =
+    ["KV_wattle_default_records", "KV_wattle_default_versions", "OBJ_wattle_default_artifacts"];
 
 /// Servers that keep each message on all three of them.
 struct Cluster {
@@ -59,11 +61,7 @@ impl Cluster {
     /// Has what Wattle made kept on all servers, as an operator does with `nats stream edit --replicas 3`.
     async fn replicate(&self) {
         let context = self.jetstream().await;
-        for name in [
-            "KV_wattle_default_records",
-            "KV_wattle_default_versions",
-            "OBJ_wattle_default_artifacts",
-        ] {
+        for name in BUCKETS {
             let stream = context.get_stream(name).await.expect("it is there");
             let config = stream.cached_info().config.clone();
             let replicated = stream::Config { num_replicas: SERVERS, ..config };
@@ -81,10 +79,22 @@ impl Cluster {
     /// Which of the servers leads for the records.
     async fn leader(&self) -> usize {
         let context = self.jetstream().await;
-        let stream = context.get_stream("KV_wattle_default_records").await.expect("it is there");
+        let stream = context.get_stream(BUCKETS[0]).await.expect("it is there");
         let cluster = stream.cached_info().cluster.clone().expect("it is replicated");
         let leader = cluster.leader.expect("one leads");
         leader.trim_start_matches('n').parse().expect("a server's number")
+    }
+
+    /// Waits until one of those that are left leads for each bucket: the one that is gone may have led for several.
+    async fn elect(&self) {
+        let context = self.jetstream().await;
+        for name in BUCKETS {
+            eventually(&format!("{name} has a leader"), ELECTED, async || {
+                // Only who leads answers.
+                context.get_stream(name).await.ok().map(drop)
+            })
+            .await;
+        }
     }
 }
 
@@ -100,6 +110,7 @@ async fn versions_outlive_a_server_where_buckets_are_replicated() {
     cluster.replicate().await;
     let leader = cluster.leader().await;
     cluster.servers[leader].kill();
+    cluster.elect().await;
     let history = eventually("wadm acts again", ELECTED, async || {
         let said =
             lattice.wattle(&["app", "history", "shop", "-o", "json", "--timeout", "2s"]).await;

@@ -70,9 +70,13 @@ fn wasi_folder() -> &'static Path {
     FOLDER.get_or_init(|| {
         let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
         let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            // Of this machine's crates: others need not be in cargo's folder.
             .args(["metadata", "--offline", "--format-version", "1", "--manifest-path", manifest])
+            .args(["--filter-platform", "host-tuple"])
             .output()
             .expect("cargo is there");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "cargo metadata: {said}");
         let metadata: Value = serde_json::from_slice(&output.stdout).expect("it answers in JSON");
         let packages = metadata["packages"].as_array().expect("the workspace has packages");
         let of_crate = packages.iter().find(|package| package["name"] == WASI_CRATE);
