@@ -5,6 +5,7 @@ mod bridge;
 mod compiled;
 mod deadline;
 mod engine;
+mod epoch;
 mod gate;
 mod http;
 mod imports;
@@ -42,8 +43,8 @@ use wattle_core::{
 use wattle_wire::{Reply, Request};
 
 use self::{
-    background::Background, compiled::Compiler, engine::ActorEngine, gate::QUEUE_MAX_DEFAULT,
-    limits::MEMORY_BYTES_DEFAULT,
+    background::Background, compiled::Compiler, engine::ActorEngine, epoch::Epochs,
+    gate::QUEUE_MAX_DEFAULT, limits::MEMORY_BYTES_DEFAULT,
 };
 pub(crate) use self::{
     compiled::CompileError,
@@ -65,6 +66,7 @@ pub(crate) struct ActorRuntime {
     /// Calls at once of all actors together.
     pub(crate) room: u32,
     compiler: Arc<Compiler>,
+    epochs: Epochs,
     linker: Linker<Instance>,
     /// Instances at once, of all actors: the pool has no more.
     instances: Arc<Semaphore>,
@@ -103,6 +105,7 @@ pub(crate) struct Actor {
     deadline: Duration,
     memory_bytes: usize,
     instances: Arc<Semaphore>,
+    epochs: Epochs,
     background: Handle,
     pre: InstancePre<Instance>,
     http: Option<ProxyPre<Instance>>,
@@ -134,11 +137,8 @@ impl ActorRuntime {
         host_seed: &str,
         logbook: Arc<LogBook>,
     ) -> io::Result<Self> {
-        let ActorEngine { engine, instances_max } = {
-            let engine = ActorEngine::new().map_err(io::Error::other)?;
-            engine.tick()?;
-            engine
-        };
+        let ActorEngine { engine, instances_max } = ActorEngine::new().map_err(io::Error::other)?;
+        let epochs = Epochs::start(&engine)?;
         let linker = imports::linker(&engine).map_err(io::Error::other)?;
         let compiler = Arc::new(Compiler::new(engine, cache_dir, host_seed)?);
         // One actor that spins in all its instances leaves as many to the others.
@@ -148,7 +148,16 @@ impl ActorRuntime {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let background = Background::start(cores.div_ceil(2))?;
         let room = u32::try_from(instances_max).unwrap_or(u32::MAX);
-        Ok(Self { room, compiler, linker, instances, instances_of_one_max, background, logbook })
+        Ok(Self {
+            room,
+            compiler,
+            epochs,
+            linker,
+            instances,
+            instances_of_one_max,
+            background,
+            logbook,
+        })
     }
 
     /// Compiles (or loads) and links an actor.
@@ -202,6 +211,7 @@ impl ActorRuntime {
                 .memory_bytes
                 .map_or(MEMORY_BYTES_DEFAULT, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
             instances: self.instances.clone(),
+            epochs: self.epochs.clone(),
             background: self.background.handle(),
             pre,
             http,

@@ -1,16 +1,10 @@
 //! The wasmtime engine all actors share: one per process, sized to the machine.
 
-use std::time::Duration;
-
 use rustix::process::{Resource, getrlimit};
 use tracing::{info, warn};
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
 };
-
-/// How often a running actor is made to yield to its neighbours on the same thread. A neighbour of one spinning actor waits up
-/// to two of these; shorter ones cost throughput without being felt.
-pub(crate) const EPOCH_INTERVAL: Duration = Duration::from_millis(2);
 
 /// The most linear memory any actor may be given.
 pub(crate) const MEMORY_BYTES_MAX: usize = 1 << 30;
@@ -71,19 +65,6 @@ impl ActorEngine {
         }
         info!("address space is short: actors are allocated one by one");
         Ok(Self { engine: Engine::new(&on_demand())?, instances_max: ON_DEMAND_INSTANCES_MAX })
-    }
-
-    /// Makes running actors yield every [`EPOCH_INTERVAL`] for as long as the engine lives.
-    pub(crate) fn tick(&self) -> std::io::Result<()> {
-        let engine = self.engine.weak();
-        std::thread::Builder::new().name("epoch".to_owned()).spawn(move || {
-            while let Some(engine) = engine.upgrade() {
-                engine.increment_epoch();
-                drop(engine);
-                std::thread::park_timeout(EPOCH_INTERVAL);
-            }
-        })?;
-        Ok(())
     }
 }
 

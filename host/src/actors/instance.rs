@@ -20,6 +20,7 @@ use super::{
     Actor,
     background::epoch_used_up,
     bridge::{Freight, Handles, ImportFailed, VALUES_BYTES_MAX},
+    epoch::Running,
     limits::{InstanceLimits, Refused},
     stdio::ActorOutput,
 };
@@ -73,6 +74,8 @@ pub(crate) struct Instance {
     pub(super) uploads: usize,
     wasi: WasiCtx,
     http: WasiHttpCtx,
+    /// The clock that makes the guest yield goes on for as long.
+    _running: Running,
 }
 
 impl Instance {
@@ -106,6 +109,7 @@ impl Instance {
                 instance: Arc::downgrade(&alive),
             },
             _alive: alive,
+            _running: actor.epochs.begin(),
         };
         let mut store = Store::new(actor.pre.engine(), state);
         store.limiter(|state| &mut state.limits);
