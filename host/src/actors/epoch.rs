@@ -143,7 +143,7 @@ mod tests {
         for _ in 0..3 {
             until("it rests", || epochs.0.rests.load(SeqCst));
             let (epochs, engine) = (epochs.clone(), engine.clone());
-            let (ended, end) = mpsc::channel();
+            let (ended, end) = mpsc::sync_channel(1);
             thread::spawn(move || {
                 let _running = epochs.begin();
                 let _ = ended.send(spin(&engine)); // who waits has given up
