@@ -4,7 +4,7 @@
 use std::{
     io,
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
     },
     thread::{self, Thread},
@@ -17,15 +17,18 @@ use wasmtime::{Engine, EngineWeak};
 /// to two of these; shorter ones cost throughput without being felt.
 const EPOCH_INTERVAL: Duration = Duration::from_millis(2);
 
-/// Epochs without an actor after which the clock rests. Who begins after that wakes it, which takes longer than a call may.
+/// Epochs without an actor after which the clock rests: enough that calls which come one after the other need not wake it each time.
 const QUIET_EPOCHS: u32 = 50;
 
 /// How often a clock that rests looks whether its engine is still there.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// An engine's clock, which ends with the engine.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Epochs(Arc<State>);
+#[derive(Clone, Debug)]
+pub(crate) struct Epochs {
+    state: Arc<State>,
+    thread: Thread,
+}
 
 /// Instances that began and that ended, ever: as many of both when none is there.
 #[derive(Debug, Default)]
@@ -33,7 +36,6 @@ struct State {
     begun: AtomicU64,
     ended: AtomicU64,
     rests: AtomicBool,
-    thread: OnceLock<Thread>,
 }
 
 /// An instance, for which the clock goes on.
@@ -47,25 +49,21 @@ impl Drop for Running {
 
 impl Epochs {
     pub(crate) fn start(engine: &Engine) -> io::Result<Self> {
-        let this = Self::default();
-        let (state, engine) = (Arc::clone(&this.0), engine.weak());
+        let state = Arc::new(State::default());
+        let (ticks, engine) = (Arc::clone(&state), engine.weak());
         let ticking = thread::Builder::new().name("epoch".to_owned());
-        let ticking = ticking.spawn(move || tick(&state, &engine))?;
-        let _ = this.0.thread.set(ticking.thread().clone()); // nobody else sets it
-        Ok(this)
+        let thread = ticking.spawn(move || tick(&ticks, &engine))?.thread().clone();
+        Ok(Self { state, thread })
     }
 
     /// Keeps the clock going while an instance is there.
     pub(crate) fn begin(&self) -> Running {
-        let state = Arc::clone(&self.0);
         // In this order, and in the opposite one where the clock comes to rest: one of both sees the other.
-        state.begun.fetch_add(1, SeqCst);
-        if state.rests.load(SeqCst)
-            && let Some(thread) = state.thread.get()
-        {
-            thread.unpark();
+        self.state.begun.fetch_add(1, SeqCst);
+        if self.state.rests.load(SeqCst) {
+            self.thread.unpark();
         }
-        Running(state)
+        Running(Arc::clone(&self.state))
     }
 }
 
@@ -81,7 +79,6 @@ fn tick(state: &State, engine: &EngineWeak) {
         if quiet < QUIET_EPOCHS {
             thread::park_timeout(EPOCH_INTERVAL);
         } else {
-            quiet = QUIET_EPOCHS;
             rest(state, seen);
         }
     }
@@ -141,7 +138,7 @@ mod tests {
         let engine = engine();
         let epochs = Epochs::start(&engine).expect("a thread");
         for _ in 0..3 {
-            until("it rests", || epochs.0.rests.load(SeqCst));
+            until("it rests", || epochs.state.rests.load(SeqCst));
             let (epochs, engine) = (epochs.clone(), engine.clone());
             let (ended, end) = mpsc::sync_channel(1);
             thread::spawn(move || {
@@ -157,8 +154,8 @@ mod tests {
     fn a_clock_ends_with_its_engine() {
         let engine = engine();
         let epochs = Epochs::start(&engine).expect("a thread");
-        until("it rests", || epochs.0.rests.load(SeqCst));
+        until("it rests", || epochs.state.rests.load(SeqCst));
         drop(engine);
-        until("its thread ended", || Arc::strong_count(&epochs.0) == 1);
+        until("its thread ended", || Arc::strong_count(&epochs.state) == 1);
     }
 }
