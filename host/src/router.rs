@@ -143,6 +143,22 @@ impl Router {
         self.carry(&edge, interface, function, request, context).await.map(reply)
     }
 
+    /// The number of the link that an actor's call would take.
+    ///
+    /// # Errors
+    /// As the call, where it would be denied.
+    pub(crate) fn link_of_actor(
+        &self,
+        caller: &Actor,
+        link_name: &str,
+        operation: Operation,
+        context: &CallContext,
+    ) -> Result<u32, CallError> {
+        let Operation { interface, function } = operation;
+        let edge = self.edge_from_actor(caller, link_name, interface, function, context)?;
+        Ok(edge.number)
+    }
+
     /// Locates and authorizes what an actor calls.
     fn edge_from_actor(
         &self,

@@ -18,6 +18,7 @@ use wasmtime::{
 };
 use wattle_core::Interface;
 
+pub(super) use self::postgres::PreparedTokens;
 use super::instance::Instance;
 
 /// Gives the generated bindings a whole instance as their host.

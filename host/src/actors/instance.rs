@@ -182,6 +182,12 @@ impl InstanceCaller {
         self.router.allows_actor(&self.actor, origin, interface, function, &self.context)
     }
 
+    /// The number of the link that a call would take, if it may.
+    pub(super) fn link(&self, operation: Operation) -> Result<u32, CallError> {
+        let name = self.link_name(operation.interface);
+        self.router.link_of_actor(&self.actor, name, operation, &self.context)
+    }
+
     /// The same for functions with streams beside them.
     pub(super) async fn carry(
         &self,

@@ -1,11 +1,12 @@
 //! The same actor on SQLite and on PostgreSQL, and one that asks PostgreSQL in its own types.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
-use wattle_testing::{Guest, Lattice, Postgres, Site, http};
+use wattle_testing::{Guest, Lattice, Postgres, Site, eventually, http};
 
 const SQL: &str = "wattle:sql/sql";
 const POSTGRES: &str = "wasmcloud:postgres/query";
+const PREPARED: &str = "wasmcloud:postgres/prepared";
 
 fn migrations() -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/todo/migrations");
@@ -73,7 +74,7 @@ async fn a_database_that_dies_is_an_error_and_serves_again_after_its_return() {
         postgres.restart().await;
         let begun = std::time::Instant::now();
         while request(&todo, "GET", "/", "").await.0 != 200 {
-            assert!(begun.elapsed() < std::time::Duration::from_secs(15), "it serves again");
+            assert!(begun.elapsed() < Duration::from_secs(15), "it serves again");
         }
         println!("serves again {:?} after its return", begun.elapsed());
     }
@@ -110,4 +111,50 @@ async fn an_actor_asks_postgres_for_values_of_megabytes_and_reads_why_there_are_
     lattice.wattle(&["stop", "provider", "sql-postgres"]).await.ok();
     let unavailable = reason(1).await;
     assert!(unavailable.contains("unavailable: "), "{unavailable}");
+}
+
+/// What the ledger asked of the database to answer, in this order, or nothing if it could not.
+async fn asked(lattice: &Lattice, ledger: &Site) -> Option<Vec<String>> {
+    let answer = ledger.get("/prepared").await;
+    if answer.status != 200 {
+        return None;
+    }
+    assert_eq!(answer.text(), "1\n");
+    let trace = answer.header("x-request-id").expect("a request id");
+    let spans = lattice.ask(&["trace", trace]).await;
+    let mut spans = spans.as_array().cloned().unwrap_or_else(|| panic!("{spans}"));
+    spans.retain(|span| span["callee"] == "sql-postgres");
+    let begun = |span: &serde_json::Value| span["began-us"].as_u64().expect("a time");
+    spans.sort_by_key(begun);
+    Some(spans.iter().map(|span| span["function"].as_str().expect("a name").to_owned()).collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_is_prepared_once_for_all_calls_and_anew_after_a_restart() {
+    let postgres = Postgres::start().await;
+    let table = "CREATE TABLE entries (id int4 PRIMARY KEY, title text, amount int4);
+        INSERT INTO entries SELECT n, 'title', n FROM generate_series(1, 1000) AS n";
+    postgres.run(table).await;
+    let lattice = Lattice::start().await;
+    lattice.provider("sql-postgres").await;
+    lattice.actor(Guest::Ledger, "ledger").await;
+    let ledger = lattice.expose_with("ledger", &["trace=always"]).await;
+    let url = format!("url={}", postgres.url());
+    lattice.link("ledger", "sql-postgres", PREPARED, &["--target", &url]).await;
+
+    let asks = async || asked(&lattice, &ledger).await;
+    assert_eq!(asks().await.expect("an answer"), ["prepare", "exec"]);
+    for _ in 0..3 {
+        assert_eq!(asks().await.expect("an answer"), ["exec"]);
+    }
+    // Another process knows none of the tokens, and the actor need not know that it is another.
+    let process = lattice.provider_process("sql-postgres").await;
+    process.kill();
+    let anew = eventually("it serves again", Duration::from_secs(10), asks).await;
+    assert_eq!(anew, ["exec", "prepare", "exec"]);
+    assert_eq!(asks().await.expect("an answer"), ["exec"]);
+    // That its statement is prepared helps nobody whose link is gone.
+    lattice.wattle(&["link", "del", "ledger", "sql-postgres", "wasmcloud:postgres"]).await.ok();
+    let denied = lattice.wattle(&["call", "ledger", "/prepared"]).await.code(1);
+    denied.naming(&["wasmcloud:postgres/prepared.prepare", "denied", "wattle link put ledger"]);
 }

@@ -3,13 +3,18 @@
 
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod values;
 
 use bytes::Bytes;
 use wasmtime::component::Linker;
 use wattle_core::{CallError, Operation, call::Call};
-use wattle_postgres::{Caller, Failure, PgValue, QueryError, operation};
+use wattle_postgres::{
+    Caller, Failure, PgValue, PreparedStatementExecError, QueryError, StatementPrepareError,
+    operation,
+};
 
+pub(crate) use self::tokens::PreparedTokens;
 use self::values::Across;
 use super::WholeInstance;
 use crate::actors::{
@@ -58,9 +63,58 @@ impl Call for Way<'_> {
     }
 }
 
+impl<'a> Way<'a> {
+    fn postgres(&self) -> Caller<Way<'a>> {
+        Caller::new(Way(self.0))
+    }
+
+    /// The token of a statement: what this actor was given for it before, where it still may prepare, else what the provider gives.
+    async fn token(&self, statement: &str) -> Result<String, Failure<StatementPrepareError>> {
+        let (link, prepared) = (self.link(operation::PREPARE)?, &self.0.actor.prepared);
+        if let Some(token) = prepared.token(link, statement) {
+            return Ok(token.to_string());
+        }
+        let token = self.postgres().prepare(statement).await?;
+        prepared.keep(link, statement, &token);
+        Ok(token)
+    }
+
+    /// Runs what a token stands for. One that the provider does not know any more, as after a restart, is asked for again: nothing ran.
+    async fn exec(
+        &self,
+        token: &str,
+        params: &[PgValue],
+    ) -> Result<u64, Failure<PreparedStatementExecError>> {
+        let (link, prepared) = (self.link(operation::EXEC)?, &self.0.actor.prepared);
+        let Some(statement) = prepared.statement(link, token) else {
+            return self.postgres().exec(token, params).await;
+        };
+        if let Some(token) = prepared.token(link, &statement) {
+            match self.postgres().exec(&token, params).await {
+                Err(Failure::Database(PreparedStatementExecError::UnknownPreparedQuery)) => {
+                    prepared.is_unknown(link, &token);
+                }
+                ran => return ran,
+            }
+        }
+        let token = self.token(&statement).await.map_err(|failure| match failure {
+            Failure::Database(StatementPrepareError::Unexpected(text)) => {
+                Failure::Database(QueryError::Unexpected(text).into())
+            }
+            Failure::Call(error) => Failure::Call(error),
+        })?;
+        self.postgres().exec(&token, params).await
+    }
+
+    /// The number of the link that a statement would take, if it may.
+    fn link<E: std::error::Error>(&self, operation: Operation) -> Result<u32, Failure<E>> {
+        self.0.link(operation).map_err(Failure::Call)
+    }
+}
+
 impl Instance {
-    fn postgres(&self) -> Caller<Way<'_>> {
-        Caller::new(Way(&self.caller))
+    fn way(&self) -> Way<'_> {
+        Way(&self.caller)
     }
 }
 
@@ -88,18 +142,18 @@ impl query::Host for &mut Instance {
         params: Vec<types::PgValue>,
     ) -> Answer<Vec<types::ResultRow>, types::QueryError> {
         let params: Vec<PgValue> = params.across();
-        let rows = self.postgres().query(&query, &params).await;
+        let rows = self.way().postgres().query(&query, &params).await;
         answer(operation::QUERY, rows.map(Across::across))
     }
 
     async fn query_batch(&mut self, query: String) -> Answer<(), types::QueryError> {
-        answer(operation::QUERY_BATCH, self.postgres().query_batch(&query).await)
+        answer(operation::QUERY_BATCH, self.way().postgres().query_batch(&query).await)
     }
 }
 
 impl prepared::Host for &mut Instance {
     async fn prepare(&mut self, statement: String) -> Answer<String, types::StatementPrepareError> {
-        answer(operation::PREPARE, self.postgres().prepare(&statement).await)
+        answer(operation::PREPARE, self.way().token(&statement).await)
     }
 
     async fn exec(
@@ -108,6 +162,6 @@ impl prepared::Host for &mut Instance {
         params: Vec<types::PgValue>,
     ) -> Answer<u64, types::PreparedStatementExecError> {
         let params: Vec<PgValue> = params.across();
-        answer(operation::EXEC, self.postgres().exec(&stmt_token, &params).await)
+        answer(operation::EXEC, self.way().exec(&stmt_token, &params).await)
     }
 }
