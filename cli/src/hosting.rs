@@ -136,7 +136,7 @@ pub(crate) async fn start(
         log: options.log.clone(),
         logbook,
     };
-    let host = Box::pin(Host::start(config)).await.context("start the host")?;
+    let host = Host::start(config).await.context("start the host")?;
     let running = RunningHost { key: host.key().clone(), name, process: Process::own() };
     project.change(|file| file.add(running, *home == Home::First))?;
     let wadm = wadm.map(Agent::start).transpose().context("start wadm")?;

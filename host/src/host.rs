@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::future::join_all;
+use futures::future::{BoxFuture, join_all};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinSet,
@@ -94,8 +94,14 @@ pub struct Drained {
 }
 
 impl Host {
-    /// Starts a host: when this returns it serves what it last ran, with or without its lattice.
-    pub async fn start(config: HostConfig) -> Result<Self, StartError> {
+    /// Starts a host: when this is over it serves what it last ran, with or without its lattice.
+    // Boxed, as is `drain`: what an async function does is compiled where it is awaited, and a host is to be compiled here, once and
+    // as this crate is optimised.
+    pub fn start(config: HostConfig) -> BoxFuture<'static, Result<Self, StartError>> {
+        Box::pin(Self::begin(config))
+    }
+
+    async fn begin(config: HostConfig) -> Result<Self, StartError> {
         let (control, wanted, events, lease_wants) = assemble(config).await?;
         let tasks = upkeep::start(&control, events, lease_wants);
         run_again(&control, wanted).await;
@@ -128,7 +134,11 @@ impl Host {
 
     /// Takes no more calls, finishes those under way within the grace period, and stops everything. What ran starts again
     /// when the host does.
-    pub async fn drain(self) -> Drained {
+    pub fn drain(self) -> BoxFuture<'static, Drained> {
+        Box::pin(self.end())
+    }
+
+    async fn end(self) -> Drained {
         let Self { control, stop, mut tasks, commands } = self;
         let grace = stop.borrow().unwrap_or(control.grace);
         drop(commands);
