@@ -92,7 +92,7 @@ impl<'a> Way<'a> {
         if let Some(token) = prepared.token(link, &statement) {
             match self.postgres().exec(&token, params).await {
                 Err(Failure::Database(PreparedStatementExecError::UnknownPreparedQuery)) => {
-                    prepared.is_unknown(link, &token);
+                    prepared.forget(link, &token);
                 }
                 ran => return ran,
             }

@@ -62,8 +62,8 @@ impl PreparedTokens {
         }
     }
 
-    /// The provider does not know this token, so nobody is to be given it any more.
-    pub(super) fn is_unknown(&self, link: u32, token: &str) {
+    /// The provider knows this token no more, so nobody is to be given it.
+    pub(super) fn forget(&self, link: u32, token: &str) {
         let mut kept = self.kept.lock();
         let Some(of_link) = kept.links.get_mut(&link) else { return };
         let Some(statement) = of_link.statements.get(token) else { return };
@@ -97,14 +97,14 @@ mod tests {
     fn a_token_that_is_unknown_is_given_to_nobody_and_keeps_its_statement() {
         let prepared = PreparedTokens::default();
         prepared.keep(1, "SELECT 1", "old");
-        prepared.is_unknown(1, "old");
+        prepared.forget(1, "old");
         assert_eq!(token(&prepared, 1, "SELECT 1"), None);
         prepared.keep(1, "SELECT 1", "new");
-        prepared.is_unknown(1, "old"); // said late
+        prepared.forget(1, "old"); // said late
         assert_eq!(token(&prepared, 1, "SELECT 1").as_deref(), Some("new"));
         assert_eq!(prepared.statement(1, "old").as_deref(), Some("SELECT 1"));
-        prepared.is_unknown(1, "never given");
-        prepared.is_unknown(2, "new");
+        prepared.forget(1, "never given");
+        prepared.forget(2, "new");
         assert_eq!(token(&prepared, 1, "SELECT 1").as_deref(), Some("new"));
     }
 
