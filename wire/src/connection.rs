@@ -4,6 +4,7 @@
 //! [`read`], worked on in its [`answer`], and comes back the same way. Bodies are pumped by [`body`], as [`streams`] and
 //! [`output`] have room.
 
+mod anchor;
 mod answer;
 mod body;
 mod calls;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::task::unconstrained;
 use wattle_core::{CallError, ErrorKind, call::PARAMS_LEN_MAX};
 
-use super::{body, output::RoomWait, shared::Shared};
+use super::{anchor, body, output::RoomWait, shared::Shared};
 use crate::{
     frame::{Attached, CallRef},
     handler::{Handler, Reply, Request},
@@ -34,6 +34,7 @@ pub(super) fn start<H: Handler>(
     if first.is_ready() {
         return false;
     }
+    anchor::keep(shared);
     let task = tokio::spawn(work);
     let known = shared.with(|state| {
         let job = state.calls.theirs(number)?;

@@ -16,6 +16,7 @@ use wattle_core::{CallError, ErrorKind};
 
 use super::{
     Closed,
+    anchor::Anchor,
     calls::{Answer, Call, Calls, Outgoing, PLACES},
     output::{Output, RoomWait, Work},
 };
@@ -46,6 +47,7 @@ pub(super) struct Shared {
     state: Mutex<State>,
     pub(super) ended: watch::Sender<bool>,
     pub(super) counters: Counts,
+    pub(super) anchor: Anchor,
 }
 
 #[derive(Default)]
@@ -72,6 +74,7 @@ impl Shared {
             state: Mutex::default(),
             ended: watch::Sender::new(false),
             counters: Counts::default(),
+            anchor: Anchor::default(),
         }
     }
 

@@ -33,6 +33,23 @@ async fn a_thousand_calls_at_once_get_their_own_answers() {
 }
 
 #[tokio::test]
+async fn a_timer_stays_ahead_while_calls_come_and_goes_once_none_does() {
+    let (here, _there) = End::pair();
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    assert!(here.call("echo", "").await.is_ok());
+    let without = tasks();
+    let mut most = 0;
+    for _ in 0..3 {
+        assert!(here.call("later", "").await.is_ok());
+        until(|| tasks() <= without + 1).await; // the call's own task ends after its answer
+        most = most.max(tasks() - without);
+    }
+    assert_eq!(most, 1, "one timer, for however many calls");
+    let gone = until(|| tasks() == without);
+    timeout(Duration::from_secs(30), gone).await.expect("it goes");
+}
+
+#[tokio::test]
 async fn an_error_and_a_panic_fail_their_call_only() {
     let (here, _there) = End::pair();
     let failed = here.call("fail", "").await.expect_err("it fails");
