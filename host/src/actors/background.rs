@@ -11,6 +11,7 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -19,12 +20,51 @@ use tokio::{
 };
 use wattle_core::{CallError, ErrorKind};
 
-/// Epochs that a guest may use up on its lane. One that waited for a slow provider uses one up when it goes on.
-const EPOCHS_ON_LANE_MAX: u32 = 1;
+/// How long a guest may have its lane for, in all, and with all that it calls there. What is quick takes a tenth of that, and the
+/// kernel may take the thread away meanwhile.
+const LANE_TIME_MAX: Duration = Duration::from_millis(4);
+
+/// Where a guest, with those that it calls and is called by, has had its lane for less when an epoch ends, it keeps it: epochs also
+/// end while it waits for a provider or for its turn.
+const TURN_MIN: Duration = Duration::from_millis(1);
 
 thread_local! {
-    /// Epochs that the guest that this thread polls has used up since it polls it.
-    static USED_UP: Cell<u32> = const { Cell::new(0) };
+    static TURN: Cell<Turn> = const { Cell::new(Turn { began: None, leaves: false }) };
+}
+
+/// What a thread knows of the guest that it polls.
+#[derive(Clone, Copy)]
+struct Turn {
+    /// When it began to poll the outermost of the guests of which one polls the next. None in the background, where each epoch's end
+    /// is a turn's.
+    began: Option<Instant>,
+    /// The guest goes on in the background whatever it took.
+    leaves: bool,
+}
+
+/// While it is there, a guest is polled: perhaps by the one that calls it, whose turn goes on afterwards.
+struct Polled {
+    began: Instant,
+    callers: Turn,
+}
+
+impl Polled {
+    fn begin() -> Self {
+        let (began, callers) = (Instant::now(), TURN.get());
+        TURN.set(Turn { began: callers.began.or(Some(began)), leaves: false });
+        Self { began, callers }
+    }
+
+    /// How long it has been, and whether the guest leaves whatever it took.
+    fn end(self) -> (Duration, bool) {
+        (self.began.elapsed(), TURN.get().leaves)
+    }
+}
+
+impl Drop for Polled {
+    fn drop(&mut self) {
+        TURN.set(self.callers);
+    }
 }
 
 /// The threads; they end when this is dropped.
@@ -56,14 +96,14 @@ impl Drop for Background {
     }
 }
 
-/// Notes that the guest that is being polled has used up an epoch. Called by the engine, on the thread that polls.
-pub(super) fn epoch_used_up() {
-    USED_UP.set(1);
+/// Whether the guest that is being polled is to yield. Called by the engine when an epoch has ended, on the thread that polls.
+pub(super) fn turn_is_over() -> bool {
+    TURN.get().began.is_none_or(|began| began.elapsed() >= TURN_MIN)
 }
 
 /// Goes on in the background, for what takes long in a call's future and is not the guest.
 pub(super) async fn leave_the_lane() {
-    USED_UP.set(EPOCHS_ON_LANE_MAX + 1);
+    TURN.set(Turn { leaves: true, ..TURN.get() });
     tokio::task::yield_now().await;
 }
 
@@ -72,7 +112,7 @@ type Run<T> = Pin<Box<dyn Future<Output = Result<T, CallError>> + Send>>;
 /// A guest under way: on its lane while it is quick, in the background once it is not. Dropping it ends the guest.
 pub(super) struct Guest<T> {
     place: Place<T>,
-    epochs: u32,
+    on_lane: Duration,
     background: Handle,
 }
 
@@ -92,7 +132,7 @@ impl<T> Drop for Task<T> {
 
 impl<T: Send + 'static> Guest<T> {
     pub(super) fn new(run: Run<T>, background: Handle) -> Self {
-        Self { place: Place::Lane(run), epochs: 0, background }
+        Self { place: Place::Lane(run), on_lane: Duration::ZERO, background }
     }
 
     /// Ready when the guest has returned.
@@ -108,15 +148,14 @@ impl<T: Send + 'static> Guest<T> {
                 }))
             }
             Place::Lane(run) => {
-                // A guest may be polled by the one that calls it, which has used up nothing while it waits.
-                let callers = USED_UP.replace(0);
+                let poll = Polled::begin();
                 let polled = run.as_mut().poll(cx);
-                let used_up = USED_UP.replace(callers);
+                let (took, leaves) = poll.end();
                 if polled.is_ready() {
                     return polled;
                 }
-                self.epochs += used_up;
-                if self.epochs > EPOCHS_ON_LANE_MAX {
+                self.on_lane += took;
+                if leaves || self.on_lane > LANE_TIME_MAX {
                     self.leave_the_lane(cx)
                 } else {
                     Poll::Pending
@@ -142,30 +181,113 @@ mod tests {
 
     use super::*;
 
-    /// A guest that uses up `epochs` and then says which thread it is on.
-    fn spinning(mut epochs: u32) -> Run<()> {
+    fn here() -> CallError {
+        let name = std::thread::current().name().unwrap_or_default().to_owned();
+        CallError::new(ErrorKind::Trapped, name)
+    }
+
+    /// A guest that uses up `turns` and then says which thread it is on.
+    fn spinning(mut turns: u32) -> Run<()> {
         Box::pin(poll_fn(move |cx| {
-            if epochs == 0 {
-                let name = std::thread::current().name().unwrap_or_default().to_owned();
-                return Poll::Ready(Err(CallError::new(ErrorKind::Trapped, name)));
+            if turns == 0 {
+                return Poll::Ready(Err(here()));
             }
-            epochs -= 1;
-            epoch_used_up();
+            turns -= 1;
+            while !turn_is_over() {
+                std::hint::spin_loop();
+            }
             cx.waker().wake_by_ref();
             Poll::Pending
         }))
     }
 
-    async fn thread_of(epochs: u32, background: &Background) -> String {
-        let mut guest = Guest::new(spinning(epochs), background.handle());
+    async fn thread_of(run: Run<()>, background: &Background) -> String {
+        let mut guest = Guest::new(run, background.handle());
         poll_fn(|cx| guest.poll(cx)).await.expect_err("says its thread").message
     }
 
     #[tokio::test]
     async fn a_guest_that_computes_for_long_leaves_its_lane() {
         let background = Background::start(1).expect("threads");
-        assert_ne!(thread_of(EPOCHS_ON_LANE_MAX, &background).await, "background");
-        assert_eq!(thread_of(100, &background).await, "background");
+        assert_ne!(thread_of(spinning(0), &background).await, "background");
+        assert_eq!(thread_of(spinning(100), &background).await, "background");
+    }
+
+    #[tokio::test]
+    async fn a_guest_that_waits_often_and_long_stays_on_its_lane() {
+        let background = Background::start(1).expect("threads");
+        let waiting: Run<()> = Box::pin(async {
+            let mut over = 0;
+            for _ in 0..10 {
+                tokio::time::sleep(3 * TURN_MIN).await;
+                over += u32::from(turn_is_over()); // the kernel may have taken the thread away just then
+            }
+            if over < 5 { Err(here()) } else { Ok(()) }
+        });
+        assert_ne!(thread_of(waiting, &background).await, "background");
+    }
+
+    #[tokio::test]
+    async fn a_guest_that_computes_often_leaves_its_lane_though_each_time_is_short() {
+        let background = Background::start(1).expect("threads");
+        let busy: Run<()> = Box::pin(async {
+            for _ in 0..100 {
+                let began = Instant::now();
+                while began.elapsed() < TURN_MIN / 4 {
+                    std::hint::spin_loop();
+                }
+                tokio::task::yield_now().await;
+            }
+            Err(here())
+        });
+        assert_eq!(thread_of(busy, &background).await, "background");
+    }
+
+    /// A guest that calls `width` others, one after the other, each of which computes for less than a turn, as a guest does: it
+    /// yields where the engine would have it yield.
+    fn calling(width: u32, handle: Handle) -> Run<()> {
+        Box::pin(async move {
+            for _ in 0..width {
+                let callee: Run<()> = Box::pin(async {
+                    let began = Instant::now();
+                    while began.elapsed() < TURN_MIN / 2 {
+                        std::hint::spin_loop();
+                    }
+                    if turn_is_over() {
+                        tokio::task::yield_now().await;
+                    }
+                    Ok(())
+                });
+                let mut callee = Guest::new(callee, handle.clone());
+                poll_fn(|cx| callee.poll(cx)).await?;
+            }
+            Err(here())
+        })
+    }
+
+    #[tokio::test]
+    async fn guests_that_call_each_other_yield_their_lane_together() {
+        let background = Background::start(1).expect("threads");
+        let mut guest = Guest::new(calling(100, background.handle()), background.handle());
+        let first = poll_fn(|cx| Poll::Ready(guest.poll(cx).is_ready())).await;
+        assert!(!first, "a hundred times half a turn is more than one");
+    }
+
+    #[tokio::test]
+    async fn a_guest_leaves_its_lane_for_what_those_take_that_it_calls() {
+        let background = Background::start(1).expect("threads");
+        let guest = calling(100, background.handle());
+        assert_eq!(thread_of(guest, &background).await, "background");
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_a_guest_ends_its_turn() {
+        let background = Background::start(1).expect("threads");
+        let run: Run<()> = Box::pin(async { panic!("as asked") });
+        let mut guest = Guest::new(run, background.handle());
+        let panicked = tokio::spawn(async move { poll_fn(|cx| guest.poll(cx)).await });
+        assert!(panicked.await.expect_err("it panics").is_panic());
+        assert!(TURN.get().began.is_none(), "the next guest has a turn of its own");
     }
 
     #[tokio::test]

@@ -18,7 +18,7 @@ use wattle_wire::{Reply, Request};
 
 use super::{
     Actor,
-    background::epoch_used_up,
+    background::turn_is_over,
     bridge::{Freight, Handles, ImportFailed, VALUES_BYTES_MAX},
     epoch::Running,
     limits::{InstanceLimits, Refused},
@@ -115,8 +115,7 @@ impl Instance {
         store.limiter(|state| &mut state.limits);
         store.set_hostcall_fuel(VALUES_BYTES_MAX);
         store.epoch_deadline_callback(|_| {
-            epoch_used_up();
-            Ok(UpdateDeadline::Yield(1))
+            Ok(if turn_is_over() { UpdateDeadline::Yield(1) } else { UpdateDeadline::Continue(1) })
         });
         store.set_epoch_deadline(1);
         store
