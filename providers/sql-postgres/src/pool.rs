@@ -10,6 +10,7 @@ mod places;
 
 use std::{sync::Arc, time::Duration};
 
+use futures::FutureExt as _;
 use tokio::{
     sync::{Notify, watch},
     task::AbortHandle,
@@ -119,7 +120,8 @@ impl Pool {
         if !place.session.as_deref().is_some_and(is_good) {
             // The old one goes first, so that there are never more than the link may have.
             place.session = None;
-            place.session = Some(Box::new(shared.connect().await?));
+            // Boxed: it is rare, and each call's future would have room for it.
+            place.session = Some(Box::new(Box::pin(shared.connect()).await?));
         }
         Ok(Lease::new(shared, place))
     }
@@ -201,6 +203,10 @@ fn gone() -> QueryError {
 }
 
 /// Waits for what a future gives, at most until `end`; none where the time is over.
-pub(crate) async fn within<T>(end: Instant, future: impl Future<Output = T>) -> Option<T> {
-    timeout_at(end, future).await.ok()
+/// No async function, which would hold the future twice.
+pub(crate) fn within<T>(
+    end: Instant,
+    future: impl Future<Output = T>,
+) -> impl Future<Output = Option<T>> {
+    timeout_at(end, future).map(Result::ok)
 }

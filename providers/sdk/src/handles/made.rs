@@ -2,10 +2,13 @@
 
 use std::{
     cell::Cell,
-    future::{Future, poll_fn},
+    future::Future,
     mem,
-    pin::pin,
+    pin::Pin,
+    task::{Context, Poll},
 };
+
+use pin_project_lite::pin_project;
 
 /// Takes back one handle.
 type Undo = Box<dyn FnOnce() + Send>;
@@ -23,32 +26,55 @@ pub(super) fn note(undo: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// Runs a call, and takes back the handles that it made if it fails.
-///
-/// # Cancel safety
-/// Dropping the future drops the call, and takes them back.
-pub(crate) async fn kept_if_answered<T, E>(
-    call: impl Future<Output = Result<T, E>>,
-) -> Result<T, E> {
-    let mut made = Made(Vec::new());
-    let mut call = pin!(call);
-    let answer = poll_fn(|cx| {
-        let _inside = Inside::enter(&mut made);
-        call.as_mut().poll(cx)
-    })
-    .await;
-    if answer.is_ok() {
-        made.0.clear();
+pin_project! {
+    /// Runs a call, and takes back the handles that it made if it fails, or if this is dropped. A type of its own, because an async
+    /// function would hold the call twice: as it was given, and where it runs. Calls are large.
+    pub(crate) struct KeptIfAnswered<F> {
+        #[pin]
+        call: F,
+        made: Made,
     }
-    answer
+}
+
+pub(crate) fn kept_if_answered<F, T, E>(call: F) -> KeptIfAnswered<F>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    KeptIfAnswered { call, made: Made(Vec::new()) }
+}
+
+impl<F, T, E> Future for KeptIfAnswered<F>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let inside = Inside::enter(this.made);
+        let polled = this.call.poll(cx);
+        drop(inside);
+        match &polled {
+            Poll::Ready(Ok(_)) => this.made.0.clear(),
+            Poll::Ready(Err(_)) => this.made.take_back(),
+            Poll::Pending => {}
+        }
+        polled
+    }
 }
 
 /// What to take back when this is dropped.
 struct Made(Vec<Undo>);
 
+impl Made {
+    fn take_back(&mut self) {
+        self.0.drain(..).for_each(|undo| undo());
+    }
+}
+
 impl Drop for Made {
     fn drop(&mut self) {
-        self.0.drain(..).for_each(|undo| undo());
+        self.take_back();
     }
 }
 
