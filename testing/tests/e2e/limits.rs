@@ -133,6 +133,24 @@ async fn actors_that_carry_much_to_each_other_hold_up_nobody() {
     assert!(villains.0.iter().any(|shot| shot.status == Some(200)), "{villains}");
 }
 
+/// Each of them is done in microseconds, and all of them would take years.
+#[tokio::test(flavor = "multi_thread")]
+async fn quick_actors_that_call_each_other_without_end_are_cut_at_their_deadline() {
+    let street = street_with(Guest::Front).await;
+    for actor in ["back", "mirror"] {
+        street.lattice.actor(Guest::Back, actor).await;
+    }
+    for (caller, callee) in [("villain", "back"), ("back", "mirror"), ("mirror", "back")] {
+        street.lattice.link(caller, callee, "wattle-test:chain/echo", &[]).await;
+    }
+    let small = Load::new(&street.villain, "/tree?depth=3&width=2", 1);
+    let small = small.closed(Duration::from_secs(1)).await;
+    assert!(small.0.iter().any(|shot| shot.status == Some(200)), "{small}");
+    let (neighbour, villains) = street.beside("/tree?depth=14&width=8", 8).await;
+    street.assert_unnoticed(&neighbour, "a tree of calls");
+    assert_all_failed(&villains, &[504]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_actor_that_answers_a_hundred_thousand_headers_is_cut() {
     let street = street().await;

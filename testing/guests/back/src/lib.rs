@@ -8,7 +8,7 @@ mod bindings {
 use bindings::{
     exports::wattle_test::chain::{echo, mishaps, pricing},
     wattle_test::chain::{
-        echo::again,
+        echo::{again, tree},
         types::{Currency, Discount, Item, Offer, Refusal, Wishes},
     },
 };
@@ -74,5 +74,9 @@ impl mishaps::Guest for Back {
 impl echo::Guest for Back {
     fn again(times: u32) -> u32 {
         if times == 0 { 0 } else { 1 + again(times - 1) }
+    }
+
+    fn tree(depth: u32, width: u32) -> u64 {
+        if depth == 0 { 1 } else { 1 + (0..width).map(|_| tree(depth - 1, width)).sum::<u64>() }
     }
 }

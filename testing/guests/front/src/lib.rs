@@ -32,6 +32,10 @@ fn route(request: Request) -> Result<Response> {
             let times = request.query("times").unwrap_or_default().parse()?;
             Ok(Response::text(format!("{}\n", echo::again(times))))
         }
+        "/tree" => {
+            let number = |name| request.query(name).unwrap_or_default().parse::<u32>();
+            Ok(Response::text(format!("{}\n", echo::tree(number("depth")?, number("width")?))))
+        }
         _ => Ok(Response::text("front\n")),
     }
 }
