@@ -269,15 +269,16 @@ impl Actor {
         if let Some(watcher) = &self.watcher
             && interface == wattle_keyvalue::WATCHER
         {
-            return watching::tell(self, watcher, router, function, request, context, pass).await;
+            let told = watching::tell(self, watcher, router, function, request, context, pass);
+            return Box::pin(told).await;
         }
         match &self.messages {
             Some(handler) if messaging::Handler::answers(interface, function) => {
-                messaging::handle(self, handler, router, request, context, pass).await
+                Box::pin(messaging::handle(self, handler, router, request, context, pass)).await
             }
             _ => {
                 let export = self.bridged.find(interface, function)?;
-                bridge::answer(self, export, router, request, context, pass).await
+                Box::pin(bridge::answer(self, export, router, request, context, pass)).await
             }
         }
     }

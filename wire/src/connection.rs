@@ -143,11 +143,12 @@ impl Connection {
         let Request { head, params, body } = request;
         check_len("head", head.len(), HEAD_LEN_MAX)?;
         check_len("parameters", params.len(), PARAMS_LEN_MAX)?;
-        let (attached, body) = body::attach(body).await;
-        let mut parts = Some((head, params, attached));
-        let number = poll_fn(|cx| {
-            let (head, params, attached) = parts.take().expect("ready at the first poll");
-            Poll::Ready(self.shared.ask(cx.waker(), head, params, attached))
+        let mut parts = Some((head, params, body));
+        let (number, body) = poll_fn(|cx| {
+            let (head, params, body) = parts.take().expect("ready at the first poll");
+            let (attached, rest) = body::attach(body, cx);
+            let asked = self.shared.ask(cx.waker(), head, params, attached);
+            Poll::Ready(asked.map(|number| (number, rest)))
         })
         .await?;
         let asked = Asked { shared: &self.shared, number, answered: false };

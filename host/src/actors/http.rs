@@ -5,7 +5,7 @@ mod body;
 mod outgoing;
 mod response;
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use tokio::sync::oneshot;
 use wasmtime::Store;
@@ -52,7 +52,7 @@ pub(crate) async fn handle(
     });
     let guest = Guest::new(run, actor.background.clone());
     let exchange = Exchange::new(guest, pass, deadline);
-    by_deadline(deadline, Box::pin(exchange.reply(head))).await
+    by_deadline(deadline, pin!(exchange.reply(head))).await
 }
 
 fn incoming(request: Request) -> Result<http::Request<ReadBody>, CallError> {

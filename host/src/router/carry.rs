@@ -79,12 +79,14 @@ impl Router {
         match &edge.callee {
             Callee::Actor(actor) => {
                 let context = context.deeper()?;
-                let answer = actor.call(self, interface, function, request, context).await;
+                // Boxed: else each call would have room for it, and be copied with it.
+                let answer = Box::pin(actor.call(self, interface, function, request, context));
+                let answer = answer.await;
                 answer.inspect_err(|error| self.reports.call_failed(&actor.id, error))
             }
             Callee::Provider(provider) => {
                 let head = head(edge.number, interface, function, context)?;
-                provider.call(head, request.params, request.body).await
+                Box::pin(provider.call(head, request.params, request.body)).await
             }
             Callee::BuiltIn(called) => {
                 let params = request.params;

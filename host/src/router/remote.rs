@@ -13,7 +13,7 @@ use std::{
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use rand::seq::IndexedRandom as _;
+use rand::seq::IteratorRandom as _;
 use tokio::time::{sleep, timeout_at};
 use tracing::debug;
 use wattle_core::{CallError, ErrorKind, HostKey, Link, Locality, call::RemoteHead, codec};
@@ -76,18 +76,10 @@ impl Elsewhere {
     ) -> Option<&'a HostKey> {
         let now = Instant::now();
         let mut shunned = self.shunned.lock();
-        let is_shunned = |host: &HostKey| shunned.get(host).is_some_and(|until| now < *until);
-        let left: Vec<&HostKey> = hosts.iter().filter(|host| !tried.contains(host)).collect();
-        let fit: Vec<&HostKey> = left.iter().copied().filter(|host| !is_shunned(host)).collect();
-        let from = if fit.is_empty() { left } else { fit };
-        let picked = match from.as_slice() {
-            [only] => only,
-            several => {
-                let mut rng = rand::rng();
-                let two = [several.choose(&mut rng), several.choose(&mut rng)];
-                two.into_iter().flatten().min_by_key(|host| sessions.in_flight(host))?
-            }
-        };
+        let left = hosts.iter().filter(|host| !tried.contains(host));
+        let is_fit = |host: &&HostKey| shunned.get(*host).is_none_or(|until| now >= *until);
+        let picked = less_busy(sessions, left.clone().filter(is_fit))
+            .or_else(|| less_busy(sessions, left))?;
         if let Some(until) = shunned.get_mut(picked) {
             *until = now + SHUNNED;
         }
@@ -99,8 +91,26 @@ impl Elsewhere {
     }
 
     fn forgive(&self, host: &HostKey) {
-        self.shunned.lock().remove(host);
+        let mut shunned = self.shunned.lock();
+        if !shunned.is_empty() {
+            shunned.remove(host);
+        }
     }
+}
+
+/// Of two taken at random, where there are several, the one with fewer calls of ours.
+fn less_busy<'a>(
+    sessions: &Sessions<Member>,
+    mut hosts: impl Iterator<Item = &'a HostKey> + Clone,
+) -> Option<&'a HostKey> {
+    let all = hosts.clone();
+    let first = hosts.next()?;
+    if hosts.next().is_none() {
+        return Some(first);
+    }
+    let mut rng = rand::rng();
+    let two = [all.clone().choose(&mut rng), all.choose(&mut rng)];
+    two.into_iter().flatten().min_by_key(|host| sessions.in_flight(host))
 }
 
 /// How an attempt on one host ended, when it did not end the call.

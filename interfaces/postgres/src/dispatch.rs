@@ -63,6 +63,7 @@ fn answer<T: Serialize, E: Serialize + From<QueryError>>(outcome: Result<T, E>) 
     codec::encode(&Err::<T, E>(QueryError::own(TOO_LARGE, text).into()))
 }
 
+/// A database's futures are large, and boxed here: else they would be copied at each step of a call's way to them.
 struct Dispatch<'a, D> {
     database: &'a D,
     deadline: Instant,
@@ -75,17 +76,17 @@ impl<D: Database> Dispatch<'_, D> {
     ) -> Result<Vec<ResultRow>, QueryError> {
         check_statement(&query)?;
         check_params(params.len())?;
-        self.database.query(&query, params.into_owned(), self.deadline).await
+        Box::pin(self.database.query(&query, params.into_owned(), self.deadline)).await
     }
 
     async fn query_batch(&self, QueryBatch { query }: QueryBatch<'_>) -> Result<(), QueryError> {
         check_statement(&query)?;
-        self.database.query_batch(&query, self.deadline).await
+        Box::pin(self.database.query_batch(&query, self.deadline)).await
     }
 
     async fn prepare(&self, params: Prepare<'_>) -> Result<String, StatementPrepareError> {
         check_statement(&params.statement)?;
-        self.database.prepare(&params.statement, self.deadline).await
+        Box::pin(self.database.prepare(&params.statement, self.deadline)).await
     }
 
     async fn exec(&self, params: Exec<'_>) -> Result<u64, PreparedStatementExecError> {
@@ -94,6 +95,6 @@ impl<D: Database> Dispatch<'_, D> {
         if stmt_token.len() > TOKEN_LEN_MAX {
             return Err(PreparedStatementExecError::UnknownPreparedQuery);
         }
-        self.database.exec(&stmt_token, params.into_owned(), self.deadline).await
+        Box::pin(self.database.exec(&stmt_token, params.into_owned(), self.deadline)).await
     }
 }

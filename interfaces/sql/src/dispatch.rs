@@ -68,6 +68,7 @@ fn allowance(limits: &Limits, deadline: Instant) -> Allowance {
     }
 }
 
+/// A database's futures are large, and boxed here: else they would be copied at each step of a call's way to them.
 struct Dispatch<'a, D> {
     database: &'a D,
     limits: &'a Limits,
@@ -82,12 +83,12 @@ impl<D: Database> Dispatch<'_, D> {
 
     async fn query(&self, statement: Statement) -> Result<Rows, Error> {
         self.check(&statement)?;
-        self.database.query(statement, self.allowance).await
+        Box::pin(self.database.query(statement, self.allowance)).await
     }
 
     async fn execute(&self, statement: Statement) -> Result<u64, Error> {
         self.check(&statement)?;
-        self.database.execute(statement, self.allowance).await
+        Box::pin(self.database.execute(statement, self.allowance)).await
     }
 
     async fn batch(&self, Batch { statements }: Batch) -> Result<Changed, Error> {
@@ -98,6 +99,6 @@ impl<D: Database> Dispatch<'_, D> {
         if statements.is_empty() {
             return Ok(Changed::new());
         }
-        self.database.batch(statements, self.allowance).await
+        Box::pin(self.database.batch(statements, self.allowance)).await
     }
 }

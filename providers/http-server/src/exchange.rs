@@ -61,7 +61,9 @@ async fn carry(active: &Active, request: Request<Incoming>, id: CallId) -> Resul
         deadline: target.timeout,
         trace,
     };
-    let reply = unless_upload_fails(watch, active.host().call(call)).await?.map_err(|error| {
+    // Boxed: it is large, and would be copied at each step on its way to where it runs.
+    let call = Box::pin(active.host().call(call));
+    let reply = unless_upload_fails(watch, call).await?.map_err(|error| {
         debug!(%id, link = target.link, kind = error.kind.as_str(), %error, "call failed");
         Refusal::Call(error.kind)
     })?;

@@ -40,7 +40,8 @@ impl<P: Provider> Handler for Calls<P> {
             let starting = || CallError::new(ErrorKind::Unavailable, "the provider is starting");
             let provider = provider.ok_or_else(starting)?;
             let call = IncomingCall::parse(request)?;
-            kept_if_answered(async move { provider.call(call).await }).await
+            // Boxed: else it would be copied at each step from here to where it runs.
+            kept_if_answered(async move { Box::pin(provider.call(call)).await }).await
         }
     }
 

@@ -69,7 +69,7 @@ impl PostgresDatabase {
             ));
         };
         let mut lease: Lease = lease?;
-        let Some(outcome) = within(end.at.into(), statement(lease.start())).await else {
+        let Some(outcome) = within(end.at.into(), Box::pin(statement(lease.start()))).await else {
             return Err(QueryError::own(
                 TIMEOUT,
                 format!("the statement was cancelled: it took longer than {}", end.reason),

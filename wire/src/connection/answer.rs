@@ -5,7 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::Bytes;
@@ -14,9 +14,15 @@ use wattle_core::{CallError, ErrorKind, call::PARAMS_LEN_MAX};
 
 use super::{anchor, body, output::RoomWait, shared::Shared};
 use crate::{
+    body::Body,
     frame::{Attached, CallRef},
     handler::{Handler, Reply, Request},
 };
+
+type Answer = Result<Reply, CallError>;
+
+/// An answer as it goes into its frame.
+type Framed = Result<(Bytes, Attached), CallError>;
 
 /// Begins to work on a call, and says whether a task of its own goes on with it: most calls are answered at their first poll,
 /// and a task for each would cost more than carrying it.
@@ -26,14 +32,51 @@ pub(super) fn start<H: Handler>(
     number: u32,
     request: Request,
 ) -> bool {
-    let mut work: Pin<Box<dyn Future<Output = ()> + Send>> =
-        Box::pin(answer(Arc::clone(shared), Arc::clone(handler), number, request));
-    // Unconstrained: else the reading task's budget would make futures pend that have all they need. The waker does nothing
-    // because a future that pends is polled again by its own task.
-    let first = pin!(unconstrained(&mut work)).poll(&mut Context::from_waker(Waker::noop()));
-    if first.is_ready() {
+    // Boxed by itself, and at once: a future is copied whole each time that it changes its place, and this one is large.
+    let mut call = match unpanicked(|| Box::pin(handler.call(request))) {
+        Ok(call) => call,
+        Err(error) => return deliver(shared, number, Err(error), None),
+    };
+    if let Poll::Ready((answer, body)) = at_once(poll_fn(|cx| poll_call(call.as_mut(), cx))) {
+        drop(call);
+        return deliver(shared, number, answer, body);
+    }
+    let work = Arc::clone(shared);
+    let rest = async move {
+        let (answer, body) = poll_fn(|cx| poll_call(call.as_mut(), cx)).await;
+        drop(call);
+        finish(work, number, Some(answer), body).await;
+    };
+    spawn(shared, number, Box::pin(rest));
+    true
+}
+
+/// Polls a future for the first time. Unconstrained: else the reading task's budget would make futures pend that have all they
+/// need. The waker does nothing because a future that pends is polled again by its own task.
+fn at_once<T>(future: impl Future<Output = T>) -> Poll<T> {
+    pin!(unconstrained(future)).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// Sends an answer, and says whether a task of its own goes on with it.
+fn deliver(shared: &Arc<Shared>, number: u32, answer: Framed, body: Option<Body>) -> bool {
+    let (mut answer, mut wait) = (Some(answer), RoomWait::default());
+    let sent = at_once(poll_fn(|cx| shared.poll_reply(cx, &mut wait, number, &mut answer)));
+    if sent.is_ready() && body.is_none() {
         return false;
     }
+    let mut rest = Box::pin(finish(Arc::clone(shared), number, answer, body));
+    if at_once(rest.as_mut()).is_ready() {
+        return false;
+    }
+    spawn(shared, number, rest);
+    true
+}
+
+/// Goes on with a call's work on a task of its own. Boxed, because tokio moves what it spawns half a dozen times.
+fn spawn<F>(shared: &Arc<Shared>, number: u32, work: Pin<Box<F>>)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     anchor::keep(shared);
     let task = tokio::spawn(work);
     let known = shared.with(|state| {
@@ -44,46 +87,45 @@ pub(super) fn start<H: Handler>(
     if known.is_none() {
         task.abort(); // the connection ended meanwhile
     }
-    true
 }
 
-async fn answer<H: Handler>(shared: Arc<Shared>, handler: Arc<H>, number: u32, request: Request) {
-    let answer = {
-        // In place: passed on by value, it would lie here twice, and be copied for every call.
-        let mut call = pin!(async move { handler.call(request).await });
-        poll_fn(|cx| guarded(call.as_mut(), cx)).await
+/// The call's answer as it goes into its frame, and the body that is left to pump.
+fn poll_call(
+    call: Pin<&mut impl Future<Output = Answer>>,
+    cx: &mut Context<'_>,
+) -> Poll<(Framed, Option<Body>)> {
+    // A panic of the handler fails its call, and nothing else.
+    let answer = match unpanicked(|| call.poll(cx)) {
+        Ok(answer) => ready!(answer),
+        Err(error) => Err(error),
     };
-    let (answer, body) = match answer {
+    Poll::Ready(match answer {
         Ok(Reply { result, .. }) if result.len() > PARAMS_LEN_MAX => (Err(too_large()), None),
         Ok(Reply { result, body }) => {
-            let (attached, rest) = body::attach(body).await;
+            let (attached, rest) = body::attach(body, cx);
             (Ok((result, attached)), rest)
         }
         Err(error) => (Err(error), None),
-    };
-    reply(&shared, number, answer).await;
+    })
+}
+
+/// Sends what is left of an answer.
+async fn finish(shared: Arc<Shared>, number: u32, mut answer: Option<Framed>, body: Option<Body>) {
+    if answer.is_some() {
+        let mut wait = RoomWait::default();
+        poll_fn(|cx| shared.poll_reply(cx, &mut wait, number, &mut answer)).await;
+    }
     if let Some(body) = body {
         body::pump(shared, CallRef::of_receiver(number), body).await;
     }
-}
-
-async fn reply(shared: &Shared, number: u32, answer: Result<(Bytes, Attached), CallError>) {
-    let mut answer = Some(answer);
-    let mut wait = RoomWait::default();
-    poll_fn(|cx| shared.poll_reply(cx, &mut wait, number, &mut answer)).await;
 }
 
 fn too_large() -> CallError {
     CallError::new(ErrorKind::TooLarge, format!("the result has more than {PARAMS_LEN_MAX} bytes"))
 }
 
-/// A panic of the handler fails its call, and nothing else.
-fn guarded(
-    call: Pin<&mut impl Future<Output = Result<Reply, CallError>>>,
-    cx: &mut Context<'_>,
-) -> Poll<Result<Reply, CallError>> {
+fn unpanicked<T>(work: impl FnOnce() -> T) -> Result<T, CallError> {
     // Unwind safe: after a panic the future is only dropped.
-    catch_unwind(AssertUnwindSafe(|| call.poll(cx))).unwrap_or_else(|_| {
-        Poll::Ready(Err(CallError::new(ErrorKind::Failed, "the callee panicked")))
-    })
+    let done = catch_unwind(AssertUnwindSafe(work));
+    done.map_err(|_| CallError::new(ErrorKind::Failed, "the callee panicked"))
 }

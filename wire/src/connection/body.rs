@@ -1,6 +1,10 @@
 //! A body on its way out: inside its frame when it is small and at hand, else piece by piece.
 
-use std::{future::poll_fn, sync::Arc, task::Poll};
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use bytes::Bytes;
 
@@ -11,10 +15,9 @@ use crate::{
 };
 
 /// What goes with the head, and the body that is left to pump.
-pub(super) async fn attach(body: Option<Body>) -> (Attached, Option<Body>) {
+pub(super) fn attach(body: Option<Body>, cx: &mut Context<'_>) -> (Attached, Option<Body>) {
     let Some(mut body) = body else { return (Attached::Nothing, None) };
-    let inline = poll_fn(|cx| Poll::Ready(body.poll_inline(cx, INLINE_LEN_MAX))).await;
-    match inline {
+    match body.poll_inline(cx, INLINE_LEN_MAX) {
         Some((body, trailers)) => (Attached::Inline { body, trailers }, None),
         None => (Attached::Stream, Some(body)),
     }

@@ -46,6 +46,7 @@ impl Handler for Callee {
         self: &Arc<Self>,
         request: Request,
     ) -> impl Future<Output = Result<Reply, CallError>> + Send + 'static {
+        assert_ne!(&request.head[..], b"panic at once", "as asked");
         let this = Arc::clone(self);
         async move {
             let _running = Running::new(&this.running);
@@ -58,6 +59,10 @@ impl Handler for Callee {
                 }
                 b"fail" => Err(CallError::new(ErrorKind::Failed, "as asked")),
                 b"panic" => panic!("as asked"),
+                b"panic later" => {
+                    tokio::task::yield_now().await;
+                    panic!("as asked")
+                }
                 b"huge" => Ok(Reply::new(vec![0; PARAMS_LEN_MAX + 1])),
                 b"never" => std::future::pending().await,
                 b"keep" => {

@@ -54,7 +54,10 @@ async fn an_error_and_a_panic_fail_their_call_only() {
     let (here, _there) = End::pair();
     let failed = here.call("fail", "").await.expect_err("it fails");
     assert_eq!(failed, CallError::new(ErrorKind::Failed, "as asked"));
-    assert_eq!(here.call("panic", "").await.expect_err("it panics").kind, ErrorKind::Failed);
+    for when in ["panic at once", "panic", "panic later"] {
+        let error = here.call(when, "").await.expect_err("it panics");
+        assert_eq!(error.kind, ErrorKind::Failed, "{when}");
+    }
     assert!(here.call("echo", "").await.is_ok());
 }
 
