@@ -66,6 +66,10 @@ pub(super) fn adapts(import: &str) -> bool {
 pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Instance>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    // Once more by its own means: the one before would make a context for every stream that is touched.
+    linker.allow_shadowing(true);
+    wasmtime_wasi_io::add_to_linker_async(&mut linker)?;
+    linker.allow_shadowing(false);
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     keyvalue::link(&mut linker)?;
     blobstore::link(&mut linker)?;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use wasmtime::{Store, Trap, UpdateDeadline, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{FieldMapError, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_io::IoView;
 use wattle_core::{
     CallError, CallId, ErrorKind, Interface, LinkName, Operation, TraceParent, call::Call,
     link::DEFAULT_LINK_NAME,
@@ -72,7 +73,8 @@ pub(crate) struct Instance {
     pub(super) handles: Handles,
     /// Objects that the guest is writing.
     pub(super) uploads: usize,
-    wasi: WasiCtx,
+    /// Clocks, random numbers and the like: made when the guest first asks for one of them, as most calls need none.
+    wasi: Option<Box<WasiCtx>>,
     http: WasiHttpCtx,
     /// The clock that makes the guest yield goes on for as long.
     _running: Running,
@@ -85,12 +87,6 @@ impl Instance {
         router: &Arc<Router>,
         context: CallContext,
     ) -> Store<Self> {
-        let output = ActorOutput::new(actor);
-        let wasi = WasiCtx::builder()
-            .stdout(output.clone())
-            .stderr(output)
-            .max_random_size(RANDOM_BYTES_MAX)
-            .build();
         let alive = Arc::new(());
         let mut table = ResourceTable::new();
         table.set_max_capacity(HANDLES_MAX);
@@ -100,7 +96,7 @@ impl Instance {
             handles: Handles::default(),
             uploads: 0,
             http: WasiHttpCtx::new(),
-            wasi,
+            wasi: None,
             caller: InstanceCaller {
                 actor: actor.clone(),
                 router: router.clone(),
@@ -273,8 +269,25 @@ fn frames(error: &wasmtime::Error) -> String {
 
 impl WasiView for Instance {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        let Self { wasi, caller, table, .. } = self;
+        let ctx = wasi.get_or_insert_with(|| Box::new(wasi_of(&caller.actor)));
+        WasiCtxView { ctx, table }
     }
+}
+
+impl IoView for Instance {
+    fn table(&mut self) -> &mut ResourceTable {
+        &mut self.table
+    }
+}
+
+fn wasi_of(actor: &Arc<Actor>) -> WasiCtx {
+    let output = ActorOutput::new(actor);
+    WasiCtx::builder()
+        .stdout(output.clone())
+        .stderr(output)
+        .max_random_size(RANDOM_BYTES_MAX)
+        .build()
 }
 
 impl WasiHttpView for Instance {
