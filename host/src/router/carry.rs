@@ -35,10 +35,20 @@ impl Router {
         let elsewhere = |request| {
             Box::pin(self.carry_elsewhere(edge, hosts, interface, function, request, context))
         };
-        if !edge.is_local() || is_elsewhere {
+        if !edge.is_local() {
             return elsewhere(request).await.map(|(reply, host)| (reply, Some(host)));
         }
-        if hosts.is_empty() {
+        let request = if is_elsewhere {
+            let again = request.again();
+            match (elsewhere(request).await, again) {
+                // It is still here: the others may be gone, or have no room.
+                (Err(error), Some(again)) if error.kind.is_for_another_host() => again,
+                (answer, _) => return answer.map(|(reply, host)| (reply, Some(host))),
+            }
+        } else {
+            request
+        };
+        if hosts.is_empty() || is_elsewhere {
             let answer = self.carry_here(edge, interface, function, request, context).await;
             return answer.map(|reply| (reply, None));
         }

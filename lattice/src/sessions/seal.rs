@@ -188,7 +188,7 @@ impl Assembly {
             return Err(Refused::Gap);
         }
         self.parts.extend_from_slice(&payload);
-        self.next = Some(header.counter + 1);
+        self.next = header.counter.checked_add(1); // a hostile peer chooses its counters
         if header.part == Part::Last {
             self.next = None;
             return Ok(Opened::Frames(std::mem::take(&mut self.parts).freeze()));

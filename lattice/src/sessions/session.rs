@@ -46,6 +46,8 @@ pub(super) struct Way {
 /// One session, established.
 pub(super) struct Session {
     pub(super) id: SessionId,
+    /// The other end's number for it.
+    pub(super) theirs: SessionId,
     pub(super) peer: Peer,
     pub(super) host: HostKey,
     pub(super) connection: Connection,
@@ -75,11 +77,12 @@ impl Session {
         handler: Arc<H>,
         ended: impl FnOnce(&Self) + Send + 'static,
     ) -> Arc<Self> {
-        let Established { peer, session, curve, their_curve, sealer, opener, .. } = established;
+        let Established { peer, session, theirs, curve, their_curve, sealer, opener } = established;
         let (connection, intake, outlet) = Connection::carried(settings.limits, handler);
         let (waiting, arrived) = mpsc::channel(WAITING_MAX);
         let this = Arc::new(Self {
             id: session,
+            theirs,
             host: peer.host(),
             peer,
             connection,
@@ -163,10 +166,14 @@ impl Session {
             return true; // something came while this waited
         }
         let answered = self.connection.ping(self.settings.silence).await.is_ok();
-        if !answered {
+        // The answer may wait behind much else that the other end says, as the question may on its way there.
+        let is_there =
+            answered || (!self.connection.is_closed() && asked.elapsed() > self.silent_for());
+        if !is_there {
+            self.say(Kind::Bye, &[]);
             self.connection.fail(&Closed::There);
         }
-        answered
+        is_there
     }
 
     /// Whether this side makes the calls of this session.
@@ -231,13 +238,15 @@ impl Session {
     fn tend(self: &Arc<Self>) {
         self.end_if_left();
         let busy = self.connection.in_flight() > 0 || self.connection.jobs() > 0;
-        if busy && self.silent_for() >= self.settings.silence {
+        let (time, messages) = self.sealer.lock().used();
+        let is_old = time > self.settings.key_time || messages > self.settings.key_messages;
+        // One that is idle is asked when its key is old: its other end may have forgotten it, or be gone for good.
+        if (busy || is_old) && self.silent_for() >= self.settings.silence {
             // Beside the sending, which the question needs.
             let this = Arc::clone(self);
             tokio::spawn(async move { this.probe().await });
         }
-        let (time, messages) = self.sealer.lock().used();
-        if time > self.settings.key_time || messages > self.settings.key_messages {
+        if is_old {
             let key = self.sealer.lock().next_key();
             if let Ok(sealed) = self.curve.seal(key.as_bytes(), &self.their_curve) {
                 self.say(Kind::Rekey, &sealed);

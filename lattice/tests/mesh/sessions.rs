@@ -7,11 +7,12 @@ mod party;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use tokio::{task::yield_now, time::sleep};
 use wattle_core::ErrorKind;
 use wattle_lattice::SessionSettings;
-use wattle_wire::Body;
+use wattle_wire::{Body, Closed};
 
-use self::party::Account;
+use self::party::{Account, Party};
 use crate::scene::{Scene, soon, until_connected};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -110,6 +111,48 @@ async fn a_callers_death_ends_what_it_asked_for() {
     waiting.abort();
     drop(here);
     soon("the handler is dropped", there.callee.ended.notified()).await;
+}
+
+/// As when its connection to NATS breaks: it cannot say so to the other end.
+async fn forget(here: &Party, there: &Party) {
+    here.sessions.connect(&there.key, 0).await.unwrap().fail(&Closed::There);
+    let gone = async {
+        while here.sessions.count() > 0 {
+            yield_now().await;
+        }
+    };
+    soon("the session is forgotten", gone).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_its_caller_forgot_makes_way_for_the_next() {
+    let scene = Scene::start().await;
+    let account = Account::new();
+    let (here, there) = (account.host(&scene).await, account.host(&scene).await);
+    for _ in 0..3 {
+        here.call(&there, "echo", b"", None).await.unwrap();
+        assert_eq!(there.sessions.count(), 1);
+        forget(&here, &there).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_idle_is_asked_when_its_key_is_old_whether_it_is_still_known() {
+    let scene = Scene::start().await;
+    let account = Account::new();
+    let settings =
+        SessionSettings { key_time: Duration::from_millis(200), ..SessionSettings::default() };
+    let (here, there) = (account.host(&scene).await, account.host_with(&scene, settings).await);
+    here.call(&there, "echo", b"", None).await.unwrap();
+    sleep(Duration::from_secs(1)).await; // some keys later
+    assert_eq!(there.sessions.count(), 1, "the other end answers");
+    forget(&here, &there).await;
+    let ended = async {
+        while there.sessions.count() > 0 {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    soon("nobody knows it any more", ended).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

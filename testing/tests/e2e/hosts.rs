@@ -356,3 +356,28 @@ async fn a_host_that_is_drained_under_load_is_called_no_more_and_fails_no_call()
     assert_eq!(states().await, ["lost", "ready"]);
     second.ended().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drained_host_goes_on_by_itself_when_the_others_are_gone() {
+    let lattice = Lattice::start().await;
+    let mut second = lattice.neighbour("second").await;
+    lattice.actor(Guest::Hello, "hello").await;
+    lattice.actor_on("second", Guest::Hello, "hello", &[]).await;
+    let hello = lattice.expose("hello").await;
+    let home = lattice.home();
+    eventually("both are known", SOON, async || {
+        (!callee_hosts(&lattice, &home, "http-server").await.is_empty()).then_some(())
+    })
+    .await;
+    lattice.wattle(&["drain", &home, "--force"]).await.ok();
+    second.process().kill();
+    second.ended().await;
+    // What was under way between the two may still fail.
+    eventually("it answers itself", SOON, async || {
+        (hello.try_get("/").await.ok()?.status == 200).then_some(())
+    })
+    .await;
+    for n in 0..20 {
+        assert_eq!(hello.get("/").await.status, 200, "request {n}");
+    }
+}

@@ -43,6 +43,15 @@ fn a_changed_bit_anywhere_is_refused_and_changes_nothing() {
 }
 
 #[test]
+fn the_last_counter_that_there_is_begins_a_frame_that_never_ends() {
+    let (mut sealer, mut opener) = pair();
+    sealer.counter = u64::MAX - 1;
+    let message = sealer.seal(Kind::Frames, Part::First, b"one");
+    assert_eq!(open(&mut opener, &message), Ok(Opened::Part));
+    assert_eq!(open(&mut opener, &message), Err(Refused::Repeated));
+}
+
+#[test]
 fn what_the_receiver_itself_said_is_not_from_the_other() {
     let (mut sealer, _) = pair();
     let (_, mut opener) = pair();

@@ -177,15 +177,16 @@ impl<I: Identity> Table<I> {
         };
         let established = agreed.confirmed(&sealed)?;
         let way = self.way_back(agreed);
-        // A host that was started anew has given up what it had before.
+        // A host that was started anew has given up what it had before, and one that has another session for a lane the one before.
         let (host, run) = (established.peer.host(), established.peer.run());
+        let lane = established.theirs.lane();
         let before: Vec<_> = state
             .slots
             .values()
             .filter_map(|slot| match slot {
                 Slot::Open(session) if matches!(session.peer, Peer::Initiator(_)) => {
-                    let is_before = session.host == host && session.peer.run() != run;
-                    is_before.then(|| Arc::clone(session))
+                    let is_given_up = session.peer.run() != run || session.theirs.lane() == lane;
+                    (session.host == host && is_given_up).then(|| Arc::clone(session))
                 }
                 _ => None,
             })
