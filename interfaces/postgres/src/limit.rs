@@ -17,6 +17,10 @@ pub const TOKEN_LEN_MAX: usize = 64;
 
 /// Fails where this cannot be a statement.
 pub fn check_statement(text: &str) -> Result<(), QueryError> {
+    if text.contains('\0') {
+        let text = "a statement has no character U+0000".to_owned();
+        return Err(QueryError::InvalidQuery(text));
+    }
     let len = text.len();
     if len > STATEMENT_LEN_MAX {
         return Err(QueryError::InvalidQuery(format!(

@@ -39,14 +39,18 @@ pub(crate) async fn publish(
         headers.insert("Wattle-Dead-Deliveries", info.delivered.to_string());
         headers
     };
-    let kept = |headers| Kept::once(subject, message.payload.clone(), why(headers), &id);
-    match kept(own_headers(message)).publish(connection, KEEP_WAIT).await {
-        // The body is what matters: a message without its own headers may still fit.
-        Err(failure) if failure.kind == Kind::TooLarge => {
-            kept(HeaderMap::new()).publish(connection, KEEP_WAIT).await
+    let body = || message.payload.clone();
+    let kept = |headers| Kept::once(subject, body(), why(headers), &id);
+    // The body is what matters: without its own headers it may still fit, and without any it does.
+    let bare = Kept { subject, body: body(), headers: HeaderMap::new() };
+    let mut published = Ok(());
+    for attempt in [kept(own_headers(message)), kept(HeaderMap::new()), bare] {
+        published = attempt.publish(connection, KEEP_WAIT).await;
+        if !matches!(&published, Err(failure) if failure.kind == Kind::TooLarge) {
+            break;
         }
-        published => published,
     }
+    published
 }
 
 fn own_headers(message: &jetstream::Message) -> HeaderMap {

@@ -135,9 +135,21 @@ impl Database for PostgresDatabase {
 pub(crate) fn leaves(statement: &str) -> Left {
     let first = statement.trim_start_matches(|c: char| c.is_whitespace() || c == '(');
     let end = first.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(first.len());
-    let plain = ["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "VALUES", "TABLE"];
-    let is_plain = plain.iter().any(|word| first[..end].eq_ignore_ascii_case(word));
+    let is_one_of =
+        |words: &[&str]| words.iter().any(|word| first[..end].eq_ignore_ascii_case(word));
+    let is_plain = is_one_of(&["INSERT", "UPDATE", "DELETE", "MERGE"])
+        || is_one_of(&["SELECT", "WITH", "VALUES", "TABLE"]) && !may_make_a_table(statement);
     if is_plain { Left::InOrder } else { Left::Changed }
+}
+
+/// Whether it may be a `SELECT … INTO TEMP …`, whose table would stay with the connection. It may be something else all the same.
+fn may_make_a_table(statement: &str) -> bool {
+    let mut words = statement
+        .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+        .filter(|word| !word.is_empty());
+    let is = |word: &str, names: &[&str]| names.iter().any(|name| word.eq_ignore_ascii_case(name));
+    words.any(|word| is(word, &["INTO"]))
+        && words.any(|word| is(word, &["TEMP", "TEMPORARY", "PG_TEMP"]))
 }
 
 #[cfg(test)]
@@ -146,13 +158,30 @@ mod tests {
 
     #[test]
     fn what_may_change_a_session_is_put_in_order() {
-        for plain in ["select 1", " \n(SELECT 1)", "WITH a AS (SELECT 1) TABLE a", "Insert into t"]
-        {
+        for plain in [
+            "select 1",
+            " \n(SELECT 1)",
+            "WITH a AS (SELECT 1) TABLE a",
+            "Insert into t",
+            "insert into temp values (1)",
+            "SELECT temp FROM cities",
+            "WITH a AS (SELECT temp FROM b) INSERT INTO temperatures TABLE a",
+        ] {
             assert_eq!(leaves(plain), Left::InOrder, "{plain}");
         }
-        for other in
-            ["BEGIN", "SET x = 1", "-- SELECT\nBEGIN", "/* */ SELECT 1", "", "selected", "DO $$"]
-        {
+        for other in [
+            "SELECT 1 INTO TEMP a",
+            "select 1 into/**/temporary a",
+            "WITH b AS (SELECT 1) SELECT * INTO LOCAL TEMP a FROM b",
+            "SELECT 1 INTO pg_temp.a",
+            "BEGIN",
+            "SET x = 1",
+            "-- SELECT\nBEGIN",
+            "/* */ SELECT 1",
+            "",
+            "selected",
+            "DO $$",
+        ] {
             assert_eq!(leaves(other), Left::Changed, "{other}");
         }
     }

@@ -29,20 +29,35 @@ pub(crate) enum Cell {
     Foreign,
 }
 
+/// Bytes that values may take which say more than they have bytes: what they take is counted ahead of making them. No more fit into
+/// the answer in any case.
+struct Room(std::cell::Cell<usize>);
+
+impl Room {
+    const fn new(bytes: usize) -> Self {
+        Self(std::cell::Cell::new(bytes))
+    }
+
+    fn take(&self, bytes: usize) -> Option<()> {
+        self.0.set(self.0.get().checked_sub(bytes)?);
+        Some(())
+    }
+}
+
 /// Reads values of one connection.
 pub(crate) struct Decoder {
     /// Digits of money behind its point.
     pub(crate) money_scale: u32,
     /// Whether only the types that all databases have are told apart.
     pub(crate) is_portable: bool,
-    /// Bytes left for words that stand at several positions, in all of the answer.
-    room: std::cell::Cell<usize>,
+    /// Bytes left, in all of the answer, for what is longer in the contract's values than it came.
+    room: Room,
 }
 
 impl Decoder {
     /// Reads one answer.
     pub(crate) fn new(money_scale: u32, is_portable: bool) -> Self {
-        Self { money_scale, is_portable, room: PARAMS_LEN_MAX.into() }
+        Self { money_scale, is_portable, room: Room::new(PARAMS_LEN_MAX) }
     }
 
     /// Reads a value that is not null.
@@ -79,7 +94,7 @@ impl Decoder {
             }
             Type::JSONB => PgValue::Text(jsonb(raw)?),
             Type::UUID => PgValue::Text(uuid(raw)?),
-            Type::NUMERIC => PgValue::Text(numeric::decimal(raw)?),
+            Type::NUMERIC => PgValue::Text(numeric::decimal(raw, &self.room)?),
             _ if matches!(ty.kind(), Kind::Enum(_)) => PgValue::Text(text(raw)?),
             _ => return Ok(None),
         }))
@@ -94,7 +109,7 @@ impl Decoder {
             Type::INT2_VECTOR => PgValue::Int2Vector(list(raw, int2)?),
             Type::FLOAT4 => PgValue::Float4(float4(raw)?),
             Type::FLOAT8 => PgValue::Float8(float8(raw)?),
-            Type::NUMERIC => PgValue::Numeric(numeric::decimal(raw)?),
+            Type::NUMERIC => PgValue::Numeric(numeric::decimal(raw, &self.room)?),
             Type::MONEY => PgValue::Money(self.money(raw)?),
             Type::BYTEA => PgValue::Bytea(ByteBuf::from(raw)),
             Type::TEXT => PgValue::Text(text(raw)?),
@@ -142,7 +157,9 @@ impl Decoder {
             Type::INT2_VECTOR_ARRAY => PgValue::Int2VectorArray(list(raw, |raw| list(raw, int2))?),
             Type::FLOAT4_ARRAY => PgValue::Float4Array(list(raw, float4)?),
             Type::FLOAT8_ARRAY => PgValue::Float8Array(list(raw, float8)?),
-            Type::NUMERIC_ARRAY => PgValue::NumericArray(list(raw, numeric::decimal)?),
+            Type::NUMERIC_ARRAY => {
+                PgValue::NumericArray(list(raw, |raw| numeric::decimal(raw, &self.room))?)
+            }
             Type::MONEY_ARRAY => PgValue::MoneyArray(list(raw, |raw| self.money(raw))?),
             Type::BYTEA_ARRAY => PgValue::ByteaArray(list(raw, |raw| Ok(ByteBuf::from(raw)))?),
             Type::TEXT_ARRAY => PgValue::TextArray(list(raw, text)?),

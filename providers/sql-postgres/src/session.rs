@@ -230,7 +230,7 @@ impl Session {
         answer: &mut Answer,
         reading: &Reading,
     ) -> Result<(), Fault> {
-        let mut foreign = std::mem::take(&mut answer.foreign);
+        let (mut foreign, mut len) = (std::mem::take(&mut answer.foreign), 0);
         foreign.sort_by_key(|value| value.column);
         for values in foreign.chunk_by(|a, b| a.column == b.column) {
             let column = &statement.columns()[values[0].column];
@@ -243,6 +243,8 @@ impl Session {
                     );
                     fault.explained(&what)
                 })?;
+                len += texts.iter().map(String::len).sum::<usize>();
+                check("bytes of rows", len, reading.bytes)?;
                 for (value, text) in some.iter().zip(texts) {
                     answer.rows[value.row][value.column].value = match *column.type_() {
                         Type::TSQUERY if !reading.is_portable => PgValue::TsQuery(text),

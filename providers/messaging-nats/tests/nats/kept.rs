@@ -111,6 +111,19 @@ async fn a_message_that_fits_into_no_call_is_put_aside_at_once_and_holds_up_noth
 }
 
 #[tokio::test]
+async fn a_dead_message_as_large_as_the_server_allows_is_put_aside_without_a_word_beside_it() {
+    const LEN: usize = 1 << 20; // the server's default for all of a message, headers included
+    let scene = Scene::start().await;
+    let dead = stream_of_dead_messages(&scene).await;
+    let (actor, _received) = Received::by(|_| Ok(Err("no".into())));
+    let limits = [("max_deliver", "2"), ("backoff_ms", "10"), ("dead_letter_subject", "dead.a")];
+    scene.handler(&[&STREAM[..], &limits].concat(), actor).await;
+    let client = scene.server.client().await;
+    client.publish("a.big", vec![7; LEN].into()).await.expect("it is up");
+    assert_eq!(dead_message(&dead, 1).await.payload.len(), LEN);
+}
+
+#[tokio::test]
 async fn a_message_is_not_given_to_another_while_its_actor_still_works() {
     let scene = Scene::start().await;
     let (begun, go_on) = (Arc::new(AtomicU32::new(0)), Arc::new(Semaphore::new(0)));

@@ -1,17 +1,14 @@
 //! Words of a text search vector, and pairs of words.
 
-use std::cell::Cell;
-
 use wattle_postgres::value::{Lexeme, LexemeWeight};
 
-use super::{Fault, reader::Reader, text};
+use super::{Fault, Room, reader::Reader, text};
 
 /// The bits of a position that say where; the two above say how much it weighs.
 const POSITION: u16 = 0x3fff;
 
-/// One entry for each position of a word, and one for a word that has none. A word of 2 kB can have 256 positions, so what the
-/// copies take is counted ahead of making them: they have `room` bytes.
-pub(super) fn vector(raw: &[u8], room: &Cell<usize>) -> Result<Vec<Lexeme>, Fault> {
+/// One entry for each position of a word, and one for a word that has none. A word of 2 kB can have 256 positions.
+pub(super) fn vector(raw: &[u8], room: &Room) -> Result<Vec<Lexeme>, Fault> {
     let mut reader = Reader::new(raw);
     let len = reader.i32()?;
     let mut lexemes = Vec::new();
@@ -19,8 +16,7 @@ pub(super) fn vector(raw: &[u8], room: &Cell<usize>) -> Result<Vec<Lexeme>, Faul
         let data = reader.text()?;
         let positions = reader.u16()?;
         let copies = data.len() * usize::from(positions.max(1));
-        let left = room.get().checked_sub(copies);
-        room.set(left.ok_or("its words, repeated for each of their positions, are too much")?);
+        room.take(copies).ok_or("its words, repeated for each of their positions, are too much")?;
         if positions == 0 {
             lexemes.push(Lexeme { position: None, weight: None, data: data.to_owned() });
         }
@@ -64,9 +60,9 @@ mod tests {
     fn words_that_are_repeated_too_often_are_found_out_ahead_of_it() {
         let mut raw = vec![0, 0, 0, 1, b'w', b'o', 0, 0, 3];
         raw.extend([0, 1, 0, 2, 0, 3]);
-        let room = Cell::new(7);
+        let room = Room::new(7);
         assert_eq!(vector(&raw, &room).expect("six bytes").len(), 3);
-        assert_eq!(room.get(), 1);
+        assert_eq!(room.take(2), None, "one is left");
         assert!(vector(&raw, &room).is_err());
     }
 }

@@ -74,6 +74,17 @@ async fn a_batch_leaves_its_connection_as_good_as_new() {
 }
 
 #[tokio::test]
+async fn a_table_that_a_query_made_for_a_while_is_not_there_for_the_next() {
+    let server = Server::start().await;
+    let database = caller(server.settings(&[("pool_size", "1")])).await;
+    database.query_batch("CREATE TABLE orders (n int)").await.expect("a table");
+    for _ in 0..2 {
+        database.query("SELECT 1 AS n INTO TEMP orders", &[]).await.expect("it may");
+        assert_eq!(value(&database, "SELECT count(*) FROM orders").await, Ok(PgValue::Int8(0)));
+    }
+}
+
+#[tokio::test]
 async fn a_link_can_have_a_user_of_its_own_that_may_do_no_more() {
     let server = Server::start().await;
     let admin = caller(server.settings(&[])).await;

@@ -67,6 +67,36 @@ async fn rows_and_bytes_past_the_link_s_limits_are_an_error_and_not_a_part() {
     assert_eq!(value(&database, "SELECT 1").await, Ok(PgValue::Int4(1)));
 }
 
+#[tokio::test]
+async fn numbers_that_say_more_than_they_weigh_are_held_to_what_an_answer_may_have() {
+    let server = Server::start().await;
+    let database = caller(server.settings(&[("pool_size", "1")])).await;
+    for many in [
+        "SELECT array_agg(1e131000::numeric) FROM generate_series(1, 250000)",
+        "SELECT 1e131000::numeric FROM generate_series(1, 100)",
+        "SELECT numrange(1, 1e131000) FROM generate_series(1, 100)",
+    ] {
+        assert!(database.query(many, &[]).await.is_err(), "{many}");
+        assert_eq!(value(&database, "SELECT 1").await, Ok(PgValue::Int4(1)), "after {many}");
+    }
+    assert!(value(&database, "SELECT 1e131000::numeric").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_statement_that_cannot_be_sent_is_refused_ahead_of_it() {
+    let server = Server::start().await;
+    let database = caller(server.settings(&[("pool_size", "1")])).await;
+    let backend = value(&database, "SELECT pg_backend_pid()").await;
+    let text = "SELECT '\0'";
+    let refusals = [
+        database.query(text, &[]).await.expect_err("a query").to_string(),
+        database.query_batch(text).await.expect_err("a batch").to_string(),
+        database.prepare(text).await.expect_err("a statement").to_string(),
+    ];
+    assert!(refusals.iter().all(|text| text.contains("U+0000")), "{refusals:?}");
+    assert_eq!(value(&database, "SELECT pg_backend_pid()").await, backend, "the same connection");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_link_has_no_more_connections_than_it_may() {
     const CALLS: usize = 64;
