@@ -38,17 +38,18 @@ impl Router {
         if !edge.is_local() {
             return elsewhere(request).await.map(|(reply, host)| (reply, Some(host)));
         }
-        let request = if is_elsewhere {
+        if is_elsewhere {
             let again = request.again();
-            match (elsewhere(request).await, again) {
+            return match (elsewhere(request).await, again) {
                 // It is still here: the others may be gone, or have no room.
-                (Err(error), Some(again)) if error.kind.is_for_another_host() => again,
-                (answer, _) => return answer.map(|(reply, host)| (reply, Some(host))),
-            }
-        } else {
-            request
-        };
-        if hosts.is_empty() || is_elsewhere {
+                (Err(error), Some(again)) if error.kind.is_for_another_host() => {
+                    let answer = self.carry_here(edge, interface, function, again, context).await;
+                    answer.map(|reply| (reply, None))
+                }
+                (answer, _) => answer.map(|(reply, host)| (reply, Some(host))),
+            };
+        }
+        if hosts.is_empty() {
             let answer = self.carry_here(edge, interface, function, request, context).await;
             return answer.map(|reply| (reply, None));
         }
