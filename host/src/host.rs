@@ -158,6 +158,9 @@ impl Host {
         if let Some(sessions) = control.router.elsewhere().leave() {
             sessions.leave(LEAVE_WAIT).await;
         }
+        if *control.lattice.connected().borrow() {
+            placement::tell(&control).await;
+        }
         control.reports.event(Event::HostStopped { cut_calls });
         tokio::task::yield_now().await;
         control.lattice.flush(Duration::from_secs(1)).await;

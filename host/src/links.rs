@@ -127,7 +127,11 @@ impl Task {
                 // instead of a closed port.
                 let keeps =
                     side == Side::Source && self.told.contains_key(&(own.id.clone(), edge.number));
-                if !edge.holds(now) && !keeps {
+                let holds = match side {
+                    Side::Source => edge.holds(now),
+                    Side::Target => edge.holds(now) || edge.holds_for_others(now),
+                };
+                if !holds && !keeps {
                     continue;
                 }
                 if let Some((provider, serial)) = providers.get(&own.id) {

@@ -65,12 +65,13 @@ fn look(control: &Arc<Control>, watched: &mut BTreeMap<HostKey, Watch>) {
     }
 }
 
-/// The other hosts that have said what they run, and whether that is something.
+/// The other hosts that have said what they run, and whether they run something and mean to stay.
 fn others(control: &Control) -> BTreeMap<HostKey, bool> {
     control.registry.look(|view| {
         let placed = view.records.iter().filter_map(|(key, entry)| match (key, &entry.record) {
-            (RecordKey::Placement { host }, Kept::Placement(_, placed)) => {
-                Some((host.clone(), !placed.is_empty()))
+            (RecordKey::Placement { host }, Kept::Placement(record, placed)) => {
+                let is_leaving = record.body.value.as_ref().is_some_and(|said| said.leaving);
+                Some((host.clone(), !placed.is_empty() && !is_leaving))
             }
             _ => None,
         });
@@ -121,9 +122,9 @@ impl Watch {
         self.heard.borrow().elapsed() > SILENCE_MAX
     }
 
-    /// Says what has changed. A host that runs nothing may go as it likes: one that is stopped says first that it runs nothing.
-    fn tell(&mut self, control: &Control, host: &HostKey, is_silent: bool, runs_something: bool) {
-        if is_silent && runs_something && !self.is_lost {
+    /// Says what has changed. A host that runs nothing may go as it likes, and so may one that said that it leaves.
+    fn tell(&mut self, control: &Control, host: &HostKey, is_silent: bool, is_missed: bool) {
+        if is_silent && is_missed && !self.is_lost {
             self.is_lost = true;
             warn!(%host, "a host is lost: it missed {BEATS_MISSED_MAX} beats");
             control.reports.event(Event::HostLost { host: host.clone() });

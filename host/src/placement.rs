@@ -104,13 +104,15 @@ fn said(entry: &Entry) -> Option<Placement> {
 
 fn here(control: &Control, view: &View<'_>) -> Placement {
     let mut placement = Placement::empty(control.host.clone());
-    if !control.is_leaving() {
-        for (id, running) in view.actors {
-            placement.add(id.clone(), running.claims.text());
-        }
-        for (id, running) in view.providers {
-            placement.add(id.clone(), running.claims.text());
-        }
+    if control.router.elsewhere().has_left() {
+        return placement;
+    }
+    placement.leaving = control.is_leaving();
+    for (id, running) in view.actors {
+        placement.add(id.clone(), running.claims.text());
+    }
+    for (id, running) in view.providers {
+        placement.add(id.clone(), running.claims.text());
     }
     placement
 }

@@ -25,6 +25,7 @@ use wattle_core::{
     call::RequestHead,
     codec,
     control::{Question, UserCall},
+    entity::Party,
     inventory::Explanation,
 };
 use wattle_http::outgoing::SEND;
@@ -37,7 +38,7 @@ pub(crate) use self::{
     grant::{Granted, Known, Validity},
     pinned::{At, HandleCall, Origin},
     remote::Elsewhere,
-    routes::{Routes, RoutesBuilder},
+    routes::{Routes, RoutesBuilder, There},
     spans::SpanBook,
 };
 use crate::{
@@ -180,6 +181,7 @@ impl Router {
             error
         })?;
         self.authorize(&edge, interface, function, context)?;
+        self.check_caller(&edge, Some(&caller.party), interface, function, context)?;
         Ok(edge)
     }
 
@@ -206,6 +208,8 @@ impl Router {
             depth: 0,
         };
         self.authorize(&edge, &head.interface, &head.function, &context)?;
+        let usurper = edge.usurper.as_ref();
+        self.check_caller(&edge, usurper, &head.interface, &head.function, &context)?;
         self.carry(&edge, &head.interface, &head.function, request, &context).await.map(reply)
     }
 
@@ -223,6 +227,7 @@ impl Router {
         let gone = || CallError::new(ErrorKind::Denied, "the link is gone");
         let edge = edge.ok_or_else(gone)?;
         self.authorize(&edge, interface, function, context)?;
+        self.check_caller(&edge, edge.usurper.as_ref(), interface, function, context)?;
         self.carry(&edge, interface, function, request, context).await.map(reply)
     }
 
@@ -263,6 +268,22 @@ impl Router {
     ) -> Result<(), CallError> {
         let checked = edge.check(interface, self.clock.now());
         checked.map_err(|denial| self.refuse(edge, interface, function, &denial, context))
+    }
+
+    /// Whether it is the link's own caller that calls, and not another under its id: the link may hold for the one on another host.
+    fn check_caller(
+        &self,
+        edge: &Edge,
+        caller: Option<&Party>,
+        interface: &str,
+        function: &str,
+        context: &CallContext,
+    ) -> Result<(), CallError> {
+        let Some(other) = caller.filter(|caller| **caller != edge.link.source) else {
+            return Ok(());
+        };
+        let denial = Denial::another("caller", &edge.link.source, other);
+        Err(self.refuse(edge, interface, function, &denial, context))
     }
 
     fn refuse(

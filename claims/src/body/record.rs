@@ -74,6 +74,9 @@ pub struct Placement {
     pub entries: Vec<Placed>,
     /// The tokens behind those of the entries: most have the same.
     pub issuers: Vec<String>,
+    /// The host is on its way out: what it runs there still calls, and is to be called on other hosts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub leaving: bool,
 }
 
 /// Something that runs on a host, with the claims that it runs by.
@@ -92,7 +95,7 @@ pub struct Placed {
 impl Placement {
     /// A host that runs nothing.
     pub const fn empty(host: HostKey) -> Self {
-        Self { host, entries: Vec::new(), issuers: Vec::new() }
+        Self { host, entries: Vec::new(), issuers: Vec::new(), leaving: false }
     }
 
     /// Adds something that runs by the claims of this text.

@@ -132,7 +132,7 @@ impl Desk<'_> {
         let error = match params.host().map(str::parse::<HostKey>) {
             None => return Ok(Asked::Here(params)),
             Some(Ok(host)) if host == self.control.host => return Ok(Asked::Here(params)),
-            Some(Ok(host)) if call.edge.elsewhere.contains(&host) => {
+            Some(Ok(host)) if call.edge.is_on(&host) => {
                 return Ok(Asked::Answered(elsewhere(call, host).await));
             }
             Some(Ok(host)) => {

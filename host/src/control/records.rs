@@ -158,16 +158,21 @@ impl Control {
             Standing::Granted { .. } => {}
         }
         let mut url = None;
+        let is_elsewhere = |end: &Party| match *end == link.target {
+            true => routes.hosts_of(end).next().is_some(),
+            // Who leaves still calls.
+            false => routes.there(end).next().is_some(),
+        };
         for end in [&link.source, &link.target] {
             match self.end_state(end, edge.number) {
-                End::Missing if routes.hosts_of(end).next().is_some() => {}
+                End::Missing if is_elsewhere(end) => {}
                 End::Missing => return LinkState::Waiting { missing: end.id.clone() },
                 End::Failed(reason) => return LinkState::Failed { reason },
                 End::There(at) => url = url.or(at),
             }
         }
         let is_everywhere = link.target.identity.key.is_built_in();
-        let hosts = if is_everywhere { Vec::new() } else { edge.elsewhere.clone() };
+        let hosts = if is_everywhere { Vec::new() } else { edge.staying().cloned().collect() };
         LinkState::Active { url, local: edge.is_local(), hosts }
     }
 

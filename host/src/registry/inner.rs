@@ -22,7 +22,7 @@ use super::{
 use crate::{
     builtin,
     records::{Kept, RecordBook},
-    router::{Callee, Routes, RoutesBuilder},
+    router::{Callee, Routes, RoutesBuilder, There},
     settings::{self, Secrets},
 };
 
@@ -148,13 +148,11 @@ impl Inner {
             if is_here || record.standing(&self.trust, now).is_err() {
                 continue;
             }
-            let broken = None;
-            builder
-                .placed(&placement.host, known::built_in(BuiltIn::LatticeControl, record, broken));
-            for placed in placed {
-                if placed.standing(&self.trust, now).is_ok() {
-                    builder.placed(&placement.host, known::placed(placed, None));
-                }
+            let built_in = known::built_in(BuiltIn::LatticeControl, record, None);
+            let holding = placed.iter().filter(|it| it.standing(&self.trust, now).is_ok());
+            for known in holding.map(|it| known::placed(it, None)).chain([built_in]) {
+                let host = placement.host.clone();
+                builder.placed(There { host, known, is_leaving: placement.leaving });
             }
         }
     }

@@ -29,16 +29,19 @@ impl Router {
             let answer = self.carry_here(edge, interface, function, request, context).await;
             return answer.map(|reply| (reply, None));
         }
-        let hosts = &edge.elsewhere;
-        let is_elsewhere = self.elsewhere.is_preferred() && !hosts.is_empty();
+        let is_elsewhere_too = edge.hosts(interface).next().is_some();
         // Boxed: calls on one host need no room for what they would do on another.
         let elsewhere = |request| {
-            Box::pin(self.carry_elsewhere(edge, hosts, interface, function, request, context))
+            Box::pin(self.carry_elsewhere(edge, None, interface, function, request, context))
         };
         if !edge.is_local() {
             return elsewhere(request).await.map(|(reply, host)| (reply, Some(host)));
         }
-        if is_elsewhere {
+        if !is_elsewhere_too {
+            let answer = self.carry_here(edge, interface, function, request, context).await;
+            return answer.map(|reply| (reply, None));
+        }
+        if self.elsewhere.is_preferred() {
             let again = request.again();
             return match (elsewhere(request).await, again) {
                 // It is still here: the others may be gone, or have no room.
@@ -48,10 +51,6 @@ impl Router {
                 }
                 (answer, _) => answer.map(|(reply, host)| (reply, Some(host))),
             };
-        }
-        if hosts.is_empty() {
-            let answer = self.carry_here(edge, interface, function, request, context).await;
-            return answer.map(|reply| (reply, None));
         }
         let again = request.again();
         let answer = self.carry_here(edge, interface, function, request, context).await;

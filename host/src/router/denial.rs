@@ -47,6 +47,20 @@ impl Denial {
         Self::new(format!("{provider} has no link number {number}"))
     }
 
+    /// Somebody else runs under the id of a link's end.
+    pub(crate) fn another(role: &str, wanted: &Party, found: &Party) -> Self {
+        let reason = format!(
+            "the link's {role} is {} of account {}, but {} of account {} runs under {}",
+            wanted.identity.key,
+            wanted.identity.account,
+            found.identity.key,
+            found.identity.account,
+            wanted.id
+        );
+        let next = format!("put the link again: wattle link put … {} …", wanted.id);
+        Self::new(reason).with_next(next)
+    }
+
     pub(crate) fn not_imported(caller: &Party, interface: &str) -> Self {
         Self::new(format!("the claims of {caller} do not import {interface}"))
             .with_next("build it with the import and sign it again: wattle build".to_owned())

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use wattle_claims::Timestamp;
-use wattle_core::{AccountKey, BuiltIn, HostKey, Interface, Link, Locality};
+use wattle_core::{AccountKey, BuiltIn, HostKey, Interface, Link, Locality, entity::Party};
 use wattle_http::outgoing::{Scope, ScopeError};
 
-use super::denial::Denial;
+use super::{denial::Denial, grant::Known, routes::There};
 use crate::{actors::Actor, providers::Provider};
 
 /// A link, who is at its far end, and whether it may be used.
@@ -16,14 +16,40 @@ pub(crate) struct Edge {
     pub(crate) link: Link,
     /// The account under which the link was issued, whose config records it may name.
     pub(crate) account: AccountKey,
+    /// For calls that begin here.
     pub(crate) standing: Standing,
+    /// For calls that begin on other hosts, but for what their callers' claims say: these differ from host to host.
+    pub(crate) for_others: Standing,
+    /// Who runs here under the caller's id, where that is somebody else.
+    pub(crate) usurper: Option<Party>,
     pub(crate) callee: Callee,
     /// Other hosts that run the callee, where the link lets it be called there.
-    pub(crate) elsewhere: Vec<HostKey>,
+    pub(crate) elsewhere: Vec<OtherHost>,
     /// The key of the link's record, by which other hosts know it.
     pub(crate) record: Box<str>,
     /// What an actor may ask of the web over it, where it is for that.
     pub(crate) requests: Option<Result<Scope, ScopeError>>,
+}
+
+/// Another host that runs a link's callee.
+pub(crate) struct OtherHost {
+    pub(crate) host: HostKey,
+    /// What the callee's claims there answer to.
+    pub(crate) exports: Vec<Interface>,
+    /// It is on its way out: only what must go there does.
+    pub(crate) is_leaving: bool,
+}
+
+impl OtherHost {
+    /// Whether calls on `interface` may go there as well as anywhere.
+    pub(super) fn takes(&self, interface: &str) -> bool {
+        !self.is_leaving && self.exports.iter().any(|export| export.as_str() == interface)
+    }
+
+    pub(super) fn of(there: &There) -> Self {
+        let There { host, known, is_leaving } = there;
+        Self { host: host.clone(), exports: known.exports.clone(), is_leaving: *is_leaving }
+    }
 }
 
 /// What the chain of authority gave when it was walked.
@@ -64,19 +90,52 @@ impl Edge {
             && self.link.locality != Locality::Local
     }
 
-    /// Whether the link holds at `now`, for whatever interfaces it covers.
+    /// The other hosts that run the callee and do not leave.
+    pub(crate) fn staying(&self) -> impl Iterator<Item = &HostKey> {
+        self.elsewhere.iter().filter(|other| !other.is_leaving).map(|other| &other.host)
+    }
+
+    /// The other hosts that take calls on `interface`.
+    pub(crate) fn hosts(&self, interface: &str) -> impl Iterator<Item = &HostKey> + Clone {
+        self.elsewhere.iter().filter(move |other| other.takes(interface)).map(|other| &other.host)
+    }
+
+    /// Whether `host` is one where the callee may be called, if it must be that one.
+    pub(crate) fn is_on(&self, host: &HostKey) -> bool {
+        self.elsewhere.iter().any(|other| other.host == *host)
+    }
+
+    /// Whether the link holds at `now` for calls that begin here, for whatever interfaces it covers.
     pub(crate) fn holds(&self, now: Timestamp) -> bool {
-        match &self.standing {
-            Standing::Denied(_) => false,
-            Standing::Granted { from, until, .. } => {
-                until.is_none_or(|until| now <= until) && from.is_none_or(|from| now >= from)
-            }
+        self.standing.holds(now)
+    }
+
+    /// Whether the link holds at `now` for calls that begin on other hosts, as far as the callee is concerned.
+    pub(crate) fn holds_for_others(&self, now: Timestamp) -> bool {
+        self.is_for_others() && self.for_others.holds(now)
+    }
+
+    /// Whether a call that begins here may pass on `interface` at `now`.
+    pub(crate) fn check(&self, interface: &str, now: Timestamp) -> Result<(), Denial> {
+        self.check_by(&self.standing, interface, now)
+    }
+
+    /// The same of a call that begins on another host, where `caller` runs.
+    pub(crate) fn check_of(
+        &self,
+        caller: &Known,
+        interface: &str,
+        now: Timestamp,
+    ) -> Result<(), Denial> {
+        self.check_by(&self.for_others, interface, now)?;
+        match caller.validity.broken_at(now) {
+            None => Ok(()),
+            Some(why) => Err(Denial::new(format!("the claims of {}: {why}", caller.party))),
         }
     }
 
-    /// Whether a call on `interface` may pass at `now`.
-    pub(crate) fn check(&self, interface: &str, now: Timestamp) -> Result<(), Denial> {
-        let (interfaces, not, from, until) = match &self.standing {
+    fn check_by(&self, standing: &Standing, interface: &str, now: Timestamp) -> Result<(), Denial> {
+        let (interfaces, not, from, until) = match standing {
             Standing::Denied(denial) => return Err(denial.clone()),
             Standing::Granted { interfaces, not, from, until } => (interfaces, not, from, until),
         };
@@ -111,5 +170,16 @@ impl Edge {
         let next = format!("wattle link put {} {} {interface} --name {name}", source.id, target.id);
         Denial::new(format!("the link {} does not cover {interface}", self.link.key()))
             .with_next(next)
+    }
+}
+
+impl Standing {
+    fn holds(&self, now: Timestamp) -> bool {
+        match self {
+            Self::Denied(_) => false,
+            Self::Granted { from, until, .. } => {
+                until.is_none_or(|until| now <= until) && from.is_none_or(|from| now >= from)
+            }
+        }
     }
 }

@@ -57,12 +57,12 @@ pub(crate) struct Judgement {
     pub(crate) standing: Standing,
 }
 
-/// Judges one link between what runs under its two ids. `shared` says whether the callee's account lets the link's account grant
-/// calls to this callee.
+/// Judges one link between those that may stand at its two ends: what runs here, or all that other hosts run of it. `shared` says
+/// whether the callee's account lets the link's account grant calls to this callee.
 pub(crate) fn judge(
     granted: &Granted<'_>,
-    source: Option<&Known>,
-    target: Option<&Known>,
+    source: &[&Known],
+    target: &[&Known],
     shared: impl Fn(&AccountKey, &Party) -> bool,
 ) -> Judgement {
     let mut walk = Walk::default();
@@ -116,23 +116,14 @@ impl Walk {
         self.breaks(Denial::new(reason));
     }
 
-    fn party(&mut self, role: &str, wanted: &Party, found: Option<&Known>) {
-        let Some(found) = found else {
+    fn party(&mut self, role: &str, wanted: &Party, found: &[&Known]) {
+        let sound = found.iter().find(|known| known.validity.broken.is_none());
+        let Some(found) = sound.or(found.first()) else {
             self.holds(format!("{role} {} does not run on this host", wanted.id));
             return;
         };
         if found.party.identity != wanted.identity {
-            let reason = format!(
-                "the link's {role} is {} of account {}, but {} of account {} runs under {}",
-                wanted.identity.key,
-                wanted.identity.account,
-                found.party.identity.key,
-                found.party.identity.account,
-                wanted.id
-            );
-            let next = format!("put the link again: wattle link put … {} …", wanted.id);
-            self.breaks(Denial::new(reason).with_next(next));
-            return;
+            return self.breaks(Denial::another(role, wanted, &found.party));
         }
         match &found.validity.broken {
             None => self
@@ -196,8 +187,8 @@ impl Walk {
     fn standing(
         &mut self,
         granted: &Granted<'_>,
-        source: Option<&Known>,
-        target: Option<&Known>,
+        source: &[&Known],
+        target: &[&Known],
     ) -> Standing {
         let (mut interfaces, mut not) = (Vec::new(), Vec::new());
         for interface in &granted.link.interfaces {
@@ -218,19 +209,30 @@ impl Walk {
         if let Some(denial) = self.broken.take().or_else(|| first_if_none_left(&interfaces, &not)) {
             return Standing::Denied(denial);
         }
-        let validities = [
-            Some(granted.validity),
-            source.map(|known| &known.validity),
-            target.map(|known| &known.validity),
-        ];
-        let validities = || validities.iter().flatten();
+        let ends = [span([granted.validity]), span(validities(source)), span(validities(target))];
         Standing::Granted {
             interfaces,
             not,
-            from: validities().filter_map(|validity| validity.from).max(),
-            until: validities().filter_map(|validity| validity.until).min(),
+            from: ends.iter().filter_map(|(from, _)| *from).max(),
+            until: ends.iter().filter_map(|(_, until)| *until).min(),
         }
     }
+}
+
+fn validities<'a>(known: &'a [&Known]) -> impl Iterator<Item = &'a Validity> + Clone {
+    known.iter().map(|known| &known.validity)
+}
+
+/// From when and until when one of them counts, or there is none. Which of them a call is about is seen where it arrives.
+fn span<'a>(
+    all: impl IntoIterator<Item = &'a Validity, IntoIter: Clone>,
+) -> (Option<Timestamp>, Option<Timestamp>) {
+    let all = all.into_iter();
+    // Nothing before which it does not count is before every time; nothing after which, after every.
+    let from = all.clone().map(|validity| validity.from).min().flatten();
+    let unlimited = all.clone().any(|validity| validity.until.is_none());
+    let until = all.filter_map(|validity| validity.until).max();
+    (from, until.filter(|_| !unlimited))
 }
 
 fn first_if_none_left(interfaces: &[Interface], not: &[(Interface, Denial)]) -> Option<Denial> {
@@ -240,13 +242,13 @@ fn first_if_none_left(interfaces: &[Interface], not: &[(Interface, Denial)]) -> 
 fn covered(
     link: &Link,
     interface: &Interface,
-    source: Option<&Known>,
-    target: Option<&Known>,
+    source: &[&Known],
+    target: &[&Known],
 ) -> Result<(), Denial> {
-    if source.is_some_and(|source| !source.imports.contains(interface)) {
+    if !source.is_empty() && !source.iter().any(|source| source.imports.contains(interface)) {
         return Err(Denial::not_imported(&link.source, interface.as_str()));
     }
-    if target.is_some_and(|target| !target.exports.contains(interface)) {
+    if !target.is_empty() && !target.iter().any(|target| target.exports.contains(interface)) {
         return Err(Denial::not_exported(&link.target, interface.as_str()));
     }
     Ok(())

@@ -146,8 +146,8 @@ impl Router {
                 At::Here if edge.is_local() => {
                     self.carry_here(edge, interface, function, request, context).await
                 }
-                At::Host(host) if edge.elsewhere.contains(host) => {
-                    let only = std::slice::from_ref(host);
+                At::Host(host) if edge.is_on(host) => {
+                    let only = Some(host);
                     let carried =
                         self.carry_elsewhere(edge, only, interface, function, request, context);
                     carried.await.map(|(reply, _)| reply)

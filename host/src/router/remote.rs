@@ -20,7 +20,7 @@ use wattle_core::{CallError, ErrorKind, HostKey, Link, Locality, call::RemoteHea
 use wattle_lattice::Sessions;
 use wattle_wire::{Reply, Request};
 
-use super::{Denial, Edge, Router, Routes, carry::left_ms, step};
+use super::{Denial, Edge, Router, Routes, carry::left_ms, edge::OtherHost, step};
 use crate::{
     actors::{CallContext, deadline_passed},
     lanes::Lanes,
@@ -54,6 +54,11 @@ impl Elsewhere {
         self.sessions.swap(None)
     }
 
+    /// Whether this host calls nobody any more, nor is called.
+    pub(crate) fn has_left(&self) -> bool {
+        self.is_preferred() && self.sessions.load().is_none()
+    }
+
     /// Whether calls go to other hosts where these run the callee too, because this one is about to stop, say.
     pub(crate) fn is_preferred(&self) -> bool {
         self.is_preferred.load(Relaxed)
@@ -71,12 +76,12 @@ impl Elsewhere {
     fn pick<'a>(
         &self,
         sessions: &Sessions<Member>,
-        hosts: &'a [HostKey],
+        hosts: impl Iterator<Item = &'a HostKey> + Clone,
         tried: &[&HostKey],
     ) -> Option<&'a HostKey> {
         let now = Instant::now();
         let mut shunned = self.shunned.lock();
-        let left = hosts.iter().filter(|host| !tried.contains(host));
+        let left = hosts.filter(|host| !tried.contains(host));
         let is_fit = |host: &&HostKey| shunned.get(*host).is_none_or(|until| now >= *until);
         let picked = less_busy(sessions, left.clone().filter(is_fit))
             .or_else(|| less_busy(sessions, left))?;
@@ -122,17 +127,23 @@ enum Attempt {
 }
 
 impl Router {
-    /// Asks `hosts`, which run the callee, one after the other as long as each provably did not run it. Says which one answered.
+    /// Asks other hosts that run the callee, or `only` that one, one after the other as long as each provably did not run it. Says
+    /// which one answered.
     pub(super) async fn carry_elsewhere<'h>(
         self: &Arc<Self>,
-        edge: &Edge,
-        hosts: &'h [HostKey],
+        edge: &'h Edge,
+        only: Option<&HostKey>,
         interface: &str,
         function: &str,
         request: Request,
         context: &CallContext,
     ) -> Result<(Reply, &'h HostKey), CallError> {
-        if hosts.is_empty() {
+        let fits = |other: &&OtherHost| match only {
+            Some(host) => other.host == *host,
+            None => other.takes(interface),
+        };
+        let hosts = edge.elsewhere.iter().filter(fits).map(|other| &other.host);
+        if hosts.clone().next().is_none() {
             let error = nowhere(edge);
             self.spans.refused(context, &step(edge, interface, function, None), &error);
             return Err(error);
@@ -146,7 +157,7 @@ impl Router {
         let mut tried = Vec::new();
         let mut last = None;
         loop {
-            let Some(host) = self.elsewhere.pick(&sessions, hosts, &tried) else {
+            let Some(host) = self.elsewhere.pick(&sessions, hosts.clone(), &tried) else {
                 let there = matches!(last, Some(Attempt::NotReady(_)));
                 if there && Instant::now() + PATIENCE_STEP < patient_until {
                     sleep(PATIENCE_STEP).await;
@@ -211,8 +222,16 @@ impl Router {
         let Some(edge) = routes.edge_of_host(&head.link) else {
             return not_yet(format!("host {peer} calls over a link that is not known here"));
         };
-        if !routes.runs_on(peer, &edge.link.source) {
-            return not_yet(format!("host {peer} is not known here to run {}", edge.link.source));
+        let source = &edge.link.source;
+        let Some(caller) = routes.on(peer, source) else {
+            return not_yet(format!("host {peer} is not known here to run {source}"));
+        };
+        if !caller.imports.iter().any(|import| import.as_str() == head.interface) {
+            let interface = &head.interface;
+            self.reports.refused("call of a host", "not in its caller's claims");
+            return not_yet(format!(
+                "{source} on host {peer} is not known here to import {interface}"
+            ));
         }
         if let Err(denial) = check_peer(&routes, &edge, peer) {
             let (caller, callee) = (edge.link.source.id.as_str(), edge.link.target.id.as_str());
@@ -224,7 +243,9 @@ impl Router {
             trace: head.trace,
             depth: head.depth,
         };
-        self.authorize(&edge, &head.interface, &head.function, &context)?;
+        let (interface, now) = (&head.interface, self.clock.now());
+        edge.check_of(caller, interface, now)
+            .map_err(|denial| self.refuse(&edge, interface, &head.function, &denial, &context))?;
         self.carry_here(&edge, &head.interface, &head.function, request, &context).await
     }
 }
@@ -237,7 +258,7 @@ fn check_peer(routes: &Routes, edge: &Edge, peer: &HostKey) -> Result<(), Denial
     }
     // What is built in is called on its account's hosts, where the link holds. Another host that says it runs the caller has no such
     // call: anybody has the claims to say so with.
-    if target.identity.key.is_built_in() && !routes.runs_on(peer, target) {
+    if target.identity.key.is_built_in() && routes.on(peer, target).is_none() {
         let account = &target.identity.account;
         return Err(Denial::new(format!(
             "host {peer} is not of account {account}, as {target} is"
@@ -282,7 +303,7 @@ mod tests {
     use wattle_core::{AccountKey, BuiltIn, entity::CodeKey};
 
     use super::*;
-    use crate::router::{Granted, Known, RoutesBuilder, Validity};
+    use crate::router::{Granted, Known, RoutesBuilder, There, Validity};
 
     fn host(letter: char) -> HostKey {
         format!("N{}", letter.to_string().repeat(55)).parse().expect("a key")
@@ -322,8 +343,9 @@ mod tests {
         builder.entity(built_in('A'), super::super::Callee::BuiltIn(control));
         // Both say that they run the caller, by claims that anybody has.
         for (letter, account) in [('B', 'A'), ('C', 'B')] {
-            builder.placed(&host(letter), built_in(account));
-            builder.placed(&host(letter), known(source.clone(), control.exports(), vec![]));
+            for known in [built_in(account), known(source.clone(), control.exports(), vec![])] {
+                builder.placed(There { host: host(letter), known, is_leaving: false });
+            }
         }
         let validity = always();
         let granted =

@@ -12,10 +12,18 @@ use wattle_core::{
 use wattle_http::outgoing::{SEND, Scope, ScopeError};
 
 use super::{
-    edge::{Callee, Edge},
+    edge::{Callee, Edge, OtherHost},
     grant::{Granted, Judgement, Known, judge},
 };
 use crate::actors::Actor;
+
+/// Something that runs on another host, by what that host says and by claims that hold.
+pub(crate) struct There {
+    pub(crate) host: HostKey,
+    pub(crate) known: Known,
+    /// The host is on its way out: what runs there calls, and is called elsewhere.
+    pub(crate) is_leaving: bool,
+}
 
 /// Who may call whom, at one moment.
 #[derive(Default)]
@@ -25,7 +33,7 @@ pub(crate) struct Routes {
     by_source: HashMap<EntityId, Vec<Arc<Edge>>>,
     steps: HashMap<u32, Vec<Step>>,
     known: HashMap<EntityId, Known>,
-    placed: HashMap<EntityId, Vec<(HostKey, Known)>>,
+    placed: HashMap<EntityId, Vec<There>>,
     by_record: HashMap<Box<str>, Arc<Edge>>,
     actors: HashMap<EntityId, Arc<Actor>>,
 }
@@ -71,23 +79,28 @@ impl Routes {
         self.by_record.get(record).cloned()
     }
 
-    /// Whether `host` says that it runs `party`, by claims that hold.
-    pub(super) fn runs_on(&self, host: &HostKey, party: &Party) -> bool {
-        self.hosts_of(party).any(|other| other == host)
+    /// `party` as it runs on `host`.
+    pub(super) fn on(&self, host: &HostKey, party: &Party) -> Option<&Known> {
+        self.there(party).find(|there| there.host == *host).map(|there| &there.known)
     }
 
-    /// The other hosts that run `party`.
+    /// The other hosts that run `party` and do not leave.
     pub(crate) fn hosts_of(&self, party: &Party) -> impl Iterator<Item = &HostKey> {
+        self.there(party).filter(|there| !there.is_leaving).map(|there| &there.host)
+    }
+
+    /// `party` on every other host that runs it.
+    pub(crate) fn there(&self, party: &Party) -> impl Iterator<Item = &There> {
         let placed = self.placed.get(&party.id).into_iter().flatten();
-        placed.filter(|(_, known)| known.party == *party).map(|(host, _)| host)
+        placed.filter(|there| there.known.party == *party)
     }
 
     /// What runs on other hosts, so much of it.
     pub(crate) fn elsewhere(&self, most: usize) -> Vec<Elsewhere> {
         let placed = self.placed.values().flatten();
-        let placed = placed.filter(|(_, known)| !known.party.identity.key.is_built_in());
+        let placed = placed.filter(|there| !there.known.party.identity.key.is_built_in());
         let mut all: Vec<Elsewhere> = placed
-            .map(|(host, known)| {
+            .map(|There { host, known, .. }| {
                 let Party { id, identity } = known.party.clone();
                 Elsewhere { id, identity, host: host.clone() }
             })
@@ -97,12 +110,20 @@ impl Routes {
         all
     }
 
-    /// Who stands behind one end of a link: what runs here under its id, else the same party elsewhere.
-    fn find(&self, party: &Party) -> Option<&Known> {
-        self.known.get(&party.id).or_else(|| {
-            let placed = self.placed.get(&party.id)?;
-            placed.iter().map(|(_, known)| known).find(|known| known.party == *party)
-        })
+    /// Who stands behind one end of a link: the party here, else wherever it runs, by claims that may differ from host to host. Where
+    /// it runs nowhere, who has its id here.
+    fn find(&self, party: &Party) -> Vec<&Known> {
+        let here = self.known.get(&party.id);
+        if let Some(known) = here.filter(|known| known.party == *party) {
+            return vec![known];
+        }
+        let there: Vec<&Known> = self.there(party).map(|there| &there.known).collect();
+        if there.is_empty() { here.into_iter().collect() } else { there }
+    }
+
+    /// Who runs here under `party`'s id, where that is somebody else.
+    fn usurper(&self, party: &Party) -> Option<&Party> {
+        self.known.get(&party.id).map(|known| &known.party).filter(|found| *found != party)
     }
 
     /// An actor that runs here and whose claims hold at `now`.
@@ -119,7 +140,7 @@ impl Routes {
                     .get(id)
                     .into_iter()
                     .flatten()
-                    .map(|(host, _)| host.to_string())
+                    .map(|there| there.host.to_string())
                     .collect();
                 match hosts.as_slice() {
                     [] => format!("no actor runs here as {id}"),
@@ -172,7 +193,9 @@ impl Routes {
             let (here, there) = (self.known.get(id), self.placed.get(id).and_then(|p| p.first()));
             let finding = match (here, there) {
                 (Some(known), _) => format!("{role} {} runs here", known.party),
-                (None, Some((host, known))) => format!("{role} {} runs on {host}", known.party),
+                (None, Some(There { host, known, .. })) => {
+                    format!("{role} {} runs on {host}", known.party)
+                }
                 (None, None) => format!("{role} {id} does not run on this host, nor on another"),
             };
             steps.push(Step { holds: here.is_some() || there.is_some(), finding });
@@ -184,7 +207,7 @@ impl Routes {
             }
         };
         let anywhere = |id: &EntityId| {
-            let placed = || self.placed.get(id)?.first().map(|(_, known)| known);
+            let placed = || self.placed.get(id)?.first().map(|there| &there.known);
             self.known.get(id).or_else(placed)
         };
         let imports = anywhere(caller).map(|known| known.imports.contains(interface));
@@ -232,9 +255,8 @@ impl RoutesBuilder {
     }
 
     /// Something runs on another host.
-    pub(crate) fn placed(&mut self, host: &HostKey, known: Known) {
-        let placed = self.routes.placed.entry(known.party.id.clone()).or_default();
-        placed.push((host.clone(), known));
+    pub(crate) fn placed(&mut self, there: There) {
+        self.routes.placed.entry(there.known.party.id.clone()).or_default().push(there);
     }
 
     /// A link is known. All entities have been told before.
@@ -246,15 +268,22 @@ impl RoutesBuilder {
     ) {
         let link = granted.link;
         let routes = &self.routes;
+        let target = routes.find(&link.target);
         let Judgement { steps, standing } =
-            judge(granted, routes.find(&link.source), routes.find(&link.target), shared);
-        let callee = self.callees.get(&link.target.id).cloned().unwrap_or(Callee::Absent);
+            judge(granted, &routes.find(&link.source), &target, &shared);
+        let for_others = judge(granted, &[], &target, &shared).standing;
+        let callee = self.callees.get(&link.target.id);
+        let callee = callee.filter(|_| routes.usurper(&link.target).is_none());
+        let callee = callee.cloned().unwrap_or(Callee::Absent);
         let account = granted.account.clone();
         let elsewhere = match link.locality {
             _ if matches!(callee, Callee::BuiltIn(BuiltIn::Secrets)) => Vec::new(), // each host's own
             Locality::Local => Vec::new(),
-            Locality::Any | Locality::Remote => routes.hosts_of(&link.target).cloned().collect(),
+            Locality::Any | Locality::Remote => {
+                routes.there(&link.target).map(OtherHost::of).collect()
+            }
         };
+        let usurper = routes.usurper(&link.source).cloned();
         let record = RecordKey::Link { account: account.clone(), key: link.key() };
         let record: Box<str> = record.to_string().into();
         let edge = Arc::new(Edge {
@@ -262,6 +291,8 @@ impl RoutesBuilder {
             link: link.clone(),
             account,
             standing,
+            for_others,
+            usurper,
             callee,
             elsewhere,
             record: record.clone(),
@@ -270,7 +301,11 @@ impl RoutesBuilder {
         self.routes.by_record.insert(record, edge.clone());
         self.routes.steps.insert(number, steps);
         self.routes.by_number.insert(number, edge.clone());
-        self.routes.by_source.entry(link.source.id.clone()).or_default().push(edge.clone());
+        let of_source = self.routes.by_source.entry(link.source.id.clone()).or_default();
+        // No other account's link takes the place of one of the caller's own account.
+        let is_own = edge.account == link.source.identity.account;
+        let at = if is_own { 0 } else { of_source.len() };
+        of_source.insert(at, edge.clone());
         self.routes.edges.push(edge);
     }
 
@@ -278,3 +313,6 @@ impl RoutesBuilder {
         self.routes
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -358,7 +358,7 @@ async fn a_host_that_is_drained_under_load_is_called_no_more_and_fails_no_call()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_drained_host_goes_on_by_itself_when_the_others_are_gone() {
+async fn a_drained_hosts_calls_go_to_another_and_when_that_is_gone_to_itself() {
     let lattice = Lattice::start().await;
     let mut second = lattice.neighbour("second").await;
     lattice.actor(Guest::Hello, "hello").await;
@@ -369,7 +369,16 @@ async fn a_drained_host_goes_on_by_itself_when_the_others_are_gone() {
         (!callee_hosts(&lattice, &home, "http-server").await.is_empty()).then_some(())
     })
     .await;
+    let calls = async || {
+        let inventory = lattice.ask(&["get", "inventory", "--host", "second"]).await;
+        inventory[0]["actors"][0]["calls"].as_u64().expect("a number")
+    };
+    let before = calls().await;
     lattice.wattle(&["drain", &home, "--force"]).await.ok();
+    for n in 0..20 {
+        assert_eq!(hello.get("/").await.status, 200, "request {n}");
+    }
+    assert_eq!(calls().await, before + 20, "the other host answers all of them");
     second.process().kill();
     second.ended().await;
     // What was under way between the two may still fail.

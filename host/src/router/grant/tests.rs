@@ -50,7 +50,7 @@ fn standing(
 ) -> Standing {
     let account = account(issuer);
     let granted = Granted { link, account: &account, validity, may_command: true };
-    judge(&granted, Some(source), Some(target), |_, _| false).standing
+    judge(&granted, &[source], &[target], |_, _| false).standing
 }
 
 fn cart() -> Known {
@@ -121,7 +121,7 @@ fn a_share_of_the_owner_stands_in_for_its_signature() {
     let (link, account, validity) = (link(), account('B'), always());
     let granted =
         Granted { link: &link, account: &account, validity: &validity, may_command: true };
-    let judgement = judge(&granted, Some(&cart()), Some(&kv()), |_, _| true);
+    let judgement = judge(&granted, &[&cart()], &[&kv()], |_, _| true);
     assert!(matches!(judgement.standing, Standing::Granted { .. }));
 }
 
@@ -136,7 +136,7 @@ fn what_a_host_tells_of_is_its_accounts_to_grant_and_not_the_listeners() {
     let (own, validity) = (account('B'), always());
     let granted = Granted { link: &link, account: &own, validity: &validity, may_command: true };
     let judged =
-        |is_shared: bool| judge(&granted, Some(&source), Some(&target), |_, _| is_shared).standing;
+        |is_shared: bool| judge(&granted, &[&source], &[&target], |_, _| is_shared).standing;
     assert!(denied(judged(false)).contains("tells only whom account"));
     assert!(matches!(judged(true), Standing::Granted { .. }), "its account shares it");
     let own = known(actor("steward", 'A', 'S'), &[], &["wattle:control/watcher"]);
@@ -164,7 +164,7 @@ fn who_may_not_command_lets_no_actor_command() {
         }
         let (account, validity) = (account('A'), always());
         let granted = Granted { link: &link, account: &account, validity: &validity, may_command };
-        judge(&granted, Some(&source), Some(&target), |_, _| false).standing
+        judge(&granted, &[&source], &[&target], |_, _| false).standing
     };
     let commands = wattle_control::COMMANDS;
     assert!(denied(judged(commands, false)).contains("lacks the right control"));
