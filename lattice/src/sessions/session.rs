@@ -17,7 +17,7 @@ use tokio::{
 };
 use wattle_claims::CurvePair;
 use wattle_core::{CurveKey, HostKey, SessionId};
-use wattle_wire::{Closed, Connection, Handler, Intake, Outlet};
+use wattle_wire::{Closed, Connection, Handler, Intake, Outlet, frame::Frame};
 
 use super::{
     Peer, Refused, SessionSettings,
@@ -33,6 +33,11 @@ const WAITING_MAX: usize = 256;
 const MESSAGE_LEN_MAX: usize = 128 * 1024;
 /// A session that said something so recently is used without asking whether the other end is still there.
 const FRESH: Duration = Duration::from_secs(1);
+
+/// A message of so many bytes may take long on a slow line, and the sender's question whether anybody is there comes behind it. So
+/// who receives one says something by itself, if it has said nothing for so long.
+const LARGE: usize = 16 * 1024;
+const QUIET_MAX: Duration = Duration::from_millis(100);
 
 /// Where a session's messages go.
 #[derive(Clone, Debug)]
@@ -62,6 +67,8 @@ pub(super) struct Session {
     born: Instant,
     /// When something genuine came last, in milliseconds since `born`.
     heard_ms: AtomicU64,
+    /// When this side said something last.
+    said_ms: AtomicU64,
     probing: AsyncMutex<()>,
     /// The other end takes no new calls.
     leaving: AtomicBool,
@@ -96,6 +103,7 @@ impl Session {
             waiting,
             born: Instant::now(),
             heard_ms: AtomicU64::new(0),
+            said_ms: AtomicU64::new(0),
             probing: AsyncMutex::new(()),
             leaving: AtomicBool::new(false),
         });
@@ -112,12 +120,24 @@ impl Session {
     /// Takes a message for this session, whoever it is from.
     pub(super) fn receive(&self, header: &Header, message: &Bytes) -> Result<(), Refused> {
         let opened = self.opener.lock().open(header, message)?;
-        self.heard_ms.store(self.now_ms(), Relaxed);
+        let now_ms = self.now_ms();
+        self.heard_ms.store(now_ms, Relaxed);
+        let quiet = Duration::from_millis(now_ms.saturating_sub(self.said_ms.load(Relaxed)));
+        if message.len() >= LARGE && quiet >= QUIET_MAX {
+            self.show_life();
+        }
         match opened {
             Opened::Part => Ok(()),
             Opened::Frames(frames) => self.waiting.try_send(frames).map_err(|_| Refused::Dropped),
             Opened::Other(kind, payload) => self.told(kind, &payload),
         }
+    }
+
+    /// An answer to no question.
+    fn show_life(&self) {
+        let mut pong = Vec::new();
+        Frame::Pong { nonce: u64::MAX }.encode(&mut pong);
+        self.say(Kind::Frames, &pong);
     }
 
     fn told(&self, kind: Kind, payload: &Bytes) -> Result<(), Refused> {
@@ -272,6 +292,7 @@ impl Session {
     /// Gives messages to NATS as fast as it takes them. Whether the session goes on.
     async fn publish(&self, messages: Vec<Bytes>) -> bool {
         for message in messages {
+            self.said_ms.store(self.now_ms(), Relaxed);
             let Way { to, reply } = self.way.clone();
             let sent = self.lattice.client().publish_with_reply(to, reply, message);
             tokio::select! {
@@ -288,6 +309,7 @@ impl Session {
     /// Says something beside the frames, without waiting; what must arrive is said again.
     fn say(&self, kind: Kind, payload: &[u8]) {
         let message = self.sealer.lock().seal(kind, Part::Whole, payload);
+        self.said_ms.store(self.now_ms(), Relaxed);
         self.lattice.try_publish(self.way.to.clone(), None, message);
     }
 }

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod meddler;
+mod narrow;
 mod party;
 
 use std::time::{Duration, Instant};

@@ -158,7 +158,16 @@ impl Account {
 
     /// The same over a line of somebody's to NATS.
     pub(super) async fn host_at(&self, scene: &Scene, address: &str) -> Party {
-        Party::over(scene.connect_at(address).await, self.admitted(), patient()).await
+        self.host_over(scene, address, patient()).await
+    }
+
+    pub(super) async fn host_over(
+        &self,
+        scene: &Scene,
+        address: &str,
+        settings: SessionSettings,
+    ) -> Party {
+        Party::over(scene.connect_at(address).await, self.admitted(), settings).await
     }
 
     pub(super) async fn host_with(&self, scene: &Scene, settings: SessionSettings) -> Party {
