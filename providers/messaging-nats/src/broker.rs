@@ -46,7 +46,7 @@ impl Broker for NatsBroker {
             }
             return Kept::for_stream(subject, body, stream).publish(&connection, wait).await;
         }
-        let client = connection.client();
+        let (client, began) = (connection.client(), Instant::now());
         let sent = connection.run(wait, async {
             match reply_to {
                 Some(reply_to) => {
@@ -60,7 +60,7 @@ impl Broker for NatsBroker {
             Ok::<_, async_nats::PublishError>(())
         });
         match sent.await {
-            _ if connection.is_forbidden(subject) => Err(forbidden(subject)),
+            _ if connection.is_forbidden(subject, began) => Err(forbidden(subject)),
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(publish_failed(subject, &error)),
             Err(Broken::Late) => Err(interrupted(subject, "no answer in time")),
@@ -77,13 +77,13 @@ impl Broker for NatsBroker {
         check(subject)?;
         let connection = self.server.connection()?;
         check_len(&connection, body.len())?;
-        let client = connection.client();
+        let (client, began) = (connection.client(), Instant::now());
         // An inbox of its own: the client never forgets a request that shares one and is not answered.
         let request = Request::new().payload(body).inbox(client.new_inbox()).timeout(None);
         match connection.run(wait, client.send_request(subject.to_owned(), request)).await {
             Ok(Ok(answer)) => Ok(answered(answer)),
             Ok(Err(error)) => Err(request_failed(subject, &error)),
-            Err(_) if connection.is_forbidden(subject) => Err(forbidden(subject)),
+            Err(_) if connection.is_forbidden(subject, began) => Err(forbidden(subject)),
             Err(Broken::Late) => {
                 Err(Failure::new(Kind::Timeout, format!("no answer to {subject} within {wait:?}")))
             }

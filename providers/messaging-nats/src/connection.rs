@@ -6,7 +6,6 @@
 //! publishes that wait at the same time. An echo that does not come back also tells of a server that hangs.
 
 use std::{
-    collections::BTreeSet,
     error::Error,
     io,
     pin::pin,
@@ -14,20 +13,22 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_nats::{Client, Event, ServerError, Subscriber};
 use bytes::Bytes;
 use futures::StreamExt as _;
-use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, mpsc, watch},
     time::{sleep, timeout},
 };
 use tracing::warn;
 
-use crate::login::Login;
+use crate::{
+    forbidden::{Forbidden, violation},
+    login::Login,
+};
 use wattle_sdk::Burst;
 
 /// How long an echo may take while nothing else comes. A NATS answers in microseconds; two seconds without a byte mean that it hangs.
@@ -39,10 +40,6 @@ const ECHO_PAUSE: Duration = Duration::from_millis(500);
 /// Events of the client that wait to be looked at. More are lost, and only permissions' violations are missed then: a connection
 /// that breaks is noticed by its echo, too.
 const EVENTS_MAX: usize = 256;
-
-/// Subjects that are remembered as forbidden. Beyond that a publish to a forbidden one seems to be taken, as it is for any
-/// client of NATS.
-const FORBIDDEN_MAX: usize = 1_024;
 
 /// No echo will ever come: everything counts as confirmed once it is written.
 const WITHOUT_ECHO: u64 = u64::MAX;
@@ -58,7 +55,7 @@ pub(crate) struct Connection {
     /// Why the connection is lost, once it is.
     lost: watch::Sender<Option<Arc<str>>>,
     /// What this login may not publish to, as the server has said.
-    forbidden: Mutex<BTreeSet<String>>,
+    forbidden: Forbidden,
     dropped: Burst,
 }
 
@@ -96,7 +93,7 @@ impl Connection {
             came_back: watch::Sender::new(0),
             wanted: Notify::new(),
             lost: watch::Sender::new(None),
-            forbidden: Mutex::default(),
+            forbidden: Forbidden::default(),
             dropped: Burst::default(),
         };
         Ok((Arc::new(connection), Heard { events, echo }))
@@ -118,9 +115,9 @@ impl Connection {
         }
     }
 
-    /// Whether the server has said that this login may not publish to this subject.
-    pub(crate) fn is_forbidden(&self, subject: &str) -> bool {
-        self.forbidden.lock().contains(subject)
+    /// Whether the server has said since then, or just before, that this login may not publish to this subject. It may let it later.
+    pub(crate) fn is_forbidden(&self, subject: &str, since: Instant) -> bool {
+        self.forbidden.covers(subject, since)
     }
 
     /// Waits until the connection is lost, and says why.
@@ -170,8 +167,8 @@ impl Connection {
     }
 
     fn server_said(&self, text: &str) {
-        if forbidden(text, "subscription") == Some(&self.inbox)
-            || forbidden(text, "publish") == Some(&self.inbox)
+        if violation(text, "subscription") == Some(&self.inbox)
+            || violation(text, "publish") == Some(&self.inbox)
         {
             warn!(
                 error = text,
@@ -180,14 +177,11 @@ impl Connection {
             self.came_back.send_replace(WITHOUT_ECHO);
             return;
         }
-        let Some(subject) = forbidden(text, "publish") else {
+        let Some(subject) = violation(text, "publish") else {
             return warn!(error = text, "the server refused something");
         };
         warn!(subject, "the server lets this login not publish to a subject");
-        let mut forbidden = self.forbidden.lock();
-        if forbidden.len() < FORBIDDEN_MAX {
-            forbidden.insert(subject.to_owned());
-        }
+        self.forbidden.note(subject, Instant::now());
     }
 
     async fn echo(&self, mut echo: Subscriber) -> &'static str {
@@ -230,14 +224,6 @@ impl Connection {
     }
 }
 
-/// The subject in `Permissions Violation for Publish to "…"`, or whatever else is forbidden.
-fn forbidden<'a>(text: &'a str, what: &str) -> Option<&'a str> {
-    let (head, rest) = text.split_once('"')?;
-    let violation = format!("permissions violation for {what}");
-    let is_it = head.to_ascii_lowercase().contains(&violation);
-    rest.split('"').next().filter(|_| is_it)
-}
-
 /// Why there is no connection.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum OpenError {
@@ -267,19 +253,4 @@ fn is_distrust(error: &async_nats::ConnectError) -> bool {
     let source = error.source().and_then(<dyn Error>::downcast_ref::<io::Error>);
     let inner = source.and_then(io::Error::get_ref);
     inner.is_some_and(|inner| inner.is::<async_nats::rustls::Error>())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_may_not_be_published_to_is_read_from_the_server_s_words() {
-        let said = "Permissions Violation for Publish to \"orders.new\"";
-        assert_eq!(forbidden(said, "publish"), Some("orders.new"));
-        let said = "Permissions Violation for Subscription to \"x\"";
-        assert_eq!(forbidden(said, "publish"), None);
-        assert_eq!(forbidden(said, "subscription"), Some("x"));
-        assert_eq!(forbidden("Unknown Protocol Operation", "publish"), None);
-    }
 }

@@ -7,6 +7,7 @@
 mod broker;
 mod connection;
 mod dead_letter;
+mod forbidden;
 mod kept;
 mod login;
 mod plain;

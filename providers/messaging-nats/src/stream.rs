@@ -1,6 +1,9 @@
 //! Publishing into a stream: a request whose answer says that JetStream has kept the message.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_nats::{
     HeaderMap, Request, RequestErrorKind,
@@ -41,11 +44,12 @@ impl<'a> Kept<'a> {
     ) -> Result<(), Failure> {
         let Self { subject, body, headers } = self;
         let request = Request::new().headers(headers).payload(body).timeout(None);
+        let began = Instant::now();
         let asked = connection.client().send_request(subject.to_owned(), request);
         match connection.run(wait, asked).await {
             Ok(Ok(answer)) => acknowledged(subject, &answer.payload),
             Ok(Err(error)) => Err(request_failed(subject, &error)),
-            Err(_) if connection.is_forbidden(subject) => Err(forbidden(subject)),
+            Err(_) if connection.is_forbidden(subject, began) => Err(forbidden(subject)),
             Err(Broken::Late) => {
                 let text = format!("no acknowledgement of {subject} in time: it may be kept");
                 Err(Failure::new(Kind::Interrupted, text))
