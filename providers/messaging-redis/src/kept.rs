@@ -7,7 +7,13 @@
 mod message;
 mod pending;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use redis::{Cmd, RedisError, Value, cmd};
 use tokio::{
@@ -35,7 +41,7 @@ const CONSUMER: &str = "wattle-";
 
 /// How long one request for new entries stands, in milliseconds; without any it is made anew.
 const BLOCK_MS: u64 = 1_000;
-/// The same where streams take turns.
+/// The same where streams take turns, or where entries wait for their next attempt and for the place that the request holds.
 const TURN_MS: u64 = 100;
 /// How long a command on the connection that waits may take: the request, and what a slow Redis needs beside it.
 const READ_WAIT: Duration = Duration::from_millis(BLOCK_MS + 5_000);
@@ -53,6 +59,8 @@ pub(crate) struct Kept {
     pub(crate) trouble: Burst,
     /// Whether so much is pending that nothing new is to be fetched.
     pub(crate) full: watch::Sender<bool>,
+    /// Whether entries are under way or wait for their next attempt, on whichever host.
+    pub(crate) pending: AtomicBool,
 }
 
 /// What an entry has.
@@ -75,7 +83,8 @@ impl Kept {
     pub(crate) fn new(server: Arc<Server>, work: Arc<Work>, streams: Streams) -> Self {
         let consumer = format!("{CONSUMER}{:016x}", rand::random::<u64>());
         let (trouble, full) = (Burst::default(), watch::Sender::new(false));
-        Self { server, work, streams, consumer, trouble, full }
+        let pending = AtomicBool::new(false);
+        Self { server, work, streams, consumer, trouble, full, pending }
     }
 
     /// Fetches entries until the link ends.
@@ -157,11 +166,10 @@ impl Kept {
     /// each, the streams take turns.
     fn request(&self, places: usize, round: usize) -> Cmd {
         let all = &self.streams.keys;
-        let (keys, block) = if places >= all.len() {
-            (&all[..], BLOCK_MS)
-        } else {
-            (&all[round % all.len()..][..1], TURN_MS)
-        };
+        let takes_turns = places < all.len();
+        let keys = if takes_turns { &all[round % all.len()..][..1] } else { &all[..] };
+        let is_short = takes_turns || self.pending.load(Relaxed);
+        let block = if is_short { TURN_MS } else { BLOCK_MS };
         let mut request = cmd("XREADGROUP");
         request.arg("GROUP").arg(&self.streams.group).arg(&self.consumer);
         request.arg("COUNT").arg(places / keys.len()).arg("BLOCK").arg(block);

@@ -1,6 +1,9 @@
 //! Entries that wait for another attempt, and those whose host is gone: looked for, and claimed.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
 use redis::{RedisError, Value, aio::MultiplexedConnection, cmd};
 use tokio::time::sleep;
@@ -48,19 +51,21 @@ pub(super) async fn claim(kept: &Arc<Kept>) {
     let pause = shortest.clamp(LOOK_PAUSE_MIN, LOOK_PAUSE_MAX);
     loop {
         sleep(pause).await;
-        let mut full = false;
+        let mut most = 0;
         for key in &kept.streams.keys {
             // While Redis is away there is nothing to be found, and whoever fetches says so.
             if !kept.server.is_up() {
                 break;
             }
             match look(kept, key).await {
-                Ok(count) => full |= count > PENDING_MAX,
+                Ok(count) => most = count.max(most),
                 Err(failure) => {
                     kept.say("cannot look for messages that failed", &failure.to_string());
                 }
             }
         }
+        kept.pending.store(most > 0, Relaxed);
+        let full = most > PENDING_MAX;
         if !kept.full.send_replace(full) && full {
             kept.say("no new messages are fetched", "too many wait for their next attempt");
         }

@@ -85,6 +85,31 @@ async fn what_an_actor_refuses_is_given_again_with_pauses_and_put_aside_at_last(
 }
 
 #[tokio::test]
+async fn messages_that_are_handled_one_by_one_do_not_wait_for_new_ones_to_come() {
+    const FAILING: u32 = 12;
+    let scene = Scene::start().await;
+    let seen = std::sync::Mutex::new(BTreeSet::new());
+    let (actor, mut received) = Received::by(move |message| {
+        let is_new = seen.lock().expect("no poison").insert(message.body.to_vec());
+        if is_new { Ok(Err("not the first time".into())) } else { Ok(Ok(())) }
+    });
+    let limits = [("max_in_flight", "1"), ("backoff_ms", "20")];
+    scene.handler(&[&STREAM[..], &limits].concat(), actor).await;
+    let sender = scene.sender(&STREAMS).await;
+    for number in 0..FAILING {
+        sender.publish("a", number.to_string().as_bytes(), None).await.expect("it is kept");
+    }
+    let started = Instant::now();
+    for _ in 0..2 * FAILING {
+        received.text().await;
+    }
+    // A second for each is what a request for new entries takes while there are none.
+    let took = started.elapsed();
+    assert!(took < Duration::from_secs(u64::from(FAILING) / 2), "{took:?}");
+    settled(&scene, "a").await;
+}
+
+#[tokio::test]
 async fn a_dead_message_that_cannot_be_put_aside_stays_until_it_is_and_then_it_is_there_once() {
     let scene = Scene::start().await;
     let (actor, mut received) = Received::by(|_| Ok(Err("never".into())));
