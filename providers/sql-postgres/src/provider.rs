@@ -8,9 +8,9 @@ use wattle_sdk::{
     CallError, Context, ErrorKind, IncomingCall, LinkDetail, LinkError, LinkGrant, Provider, Reply,
     Side, StartError,
 };
-use wattle_sql::{Limits, Links as PortableLinks};
+use wattle_sql::Links as PortableLinks;
 
-use crate::{PortableDatabase, PostgresDatabase, Settings};
+use crate::{PortableDatabase, PostgresDatabase, Settings, settings::portable_limits};
 
 /// `wasmcloud:postgres` and `wattle:sql` over PostgreSQL. A link is of one of them.
 pub struct Postgres {
@@ -37,7 +37,7 @@ impl Provider for Postgres {
         let refused = |refusal| LinkError::new(format!("postgres at {server}: {refusal}"));
         // A link that is put again may be of the other contract now.
         if is_portable(&link) {
-            let limits = Limits::from_settings(&link.config);
+            let limits = portable_limits(&link.config, &self.context.start.config);
             let limits = limits.map_err(|error| LinkError::new(error.to_string()))?;
             let database = PortableDatabase::start(settings).await.map_err(LinkError::new)?;
             database.refusal().await.map_or(Ok(()), |refusal| Err(refused(refusal)))?;

@@ -138,6 +138,33 @@ impl Settings {
     }
 }
 
+/// What a link of the portable contract is held to: by its own settings, else by the provider's, which may allow more to links of
+/// the other contract.
+pub(crate) fn portable_limits(
+    link: &BTreeMap<String, String>,
+    provider: &BTreeMap<String, String>,
+) -> Result<wattle_sql::Limits, wattle_sql::LimitError> {
+    let contract = wattle_sql::Limits::default();
+    let (link, provider) = (Named(link), Named(provider));
+    let inherited = |name: &str, most: u64| {
+        let value = provider.get(name)?;
+        Some(value.parse().map_or(value.to_owned(), |value: u64| value.min(most).to_string()))
+    };
+    let limits = [
+        ("max_rows", contract.rows_max as u64),
+        ("max_result_bytes", contract.result_len_max as u64),
+        ("max_statement_bytes", contract.statement_len_max as u64),
+        ("max_params", contract.params_max as u64),
+        ("max_batch", contract.batch_max as u64),
+        ("statement_timeout_ms", contract.time_max.as_millis() as u64),
+    ];
+    let said = limits.into_iter().filter_map(|(name, most)| {
+        let value = link.get(name).map(str::to_owned).or_else(|| inherited(name, most))?;
+        Some((name.to_owned(), value))
+    });
+    wattle_sql::Limits::from_settings(&said.collect())
+}
+
 /// Settings by name, in whichever case.
 #[derive(Clone, Copy)]
 struct Named<'a>(&'a BTreeMap<String, String>);

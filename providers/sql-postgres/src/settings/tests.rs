@@ -78,3 +78,17 @@ fn tls_that_is_required_is_verified() {
     let strict = [("url", "postgres://u@h/d?sslmode=require"), ("tls", "verify-full")];
     assert_eq!(link(&strict).expect("TLS").tls, TlsMode::VerifyFull);
 }
+
+#[test]
+fn a_portable_link_is_held_to_its_own_limits_and_to_the_providers_as_far_as_the_contract_goes() {
+    let contract = wattle_sql::Limits::default();
+    let provider = named(&[("MAX_PARAMS", "7"), ("max_rows", "1000000"), ("max_batch", "3")]);
+    let own = named(&[("Max_Batch", "2"), ("max_statement_bytes", "")]);
+    let limits = portable_limits(&own, &provider).expect("limits");
+    assert_eq!((limits.params_max, limits.batch_max), (7, 2));
+    assert_eq!(limits.rows_max, contract.rows_max, "the other contract allows more");
+    assert_eq!(limits.statement_len_max, contract.statement_len_max);
+    let too_many = named(&[("MAX_ROWS", "1000000")]);
+    portable_limits(&too_many, &named(&[])).expect_err("a link raises nothing");
+    portable_limits(&own, &named(&[("max_params", "many")])).expect_err("no number");
+}
