@@ -244,7 +244,9 @@ impl Session {
                     fault.explained(&what)
                 })?;
                 len += texts.iter().map(String::len).sum::<usize>();
-                check("bytes of rows", len, reading.bytes)?;
+                // All that was asked for has been read.
+                check("bytes of rows", len, reading.bytes)
+                    .map_err(|fault| Fault::Settled(fault.into_error()))?;
                 for (value, text) in some.iter().zip(texts) {
                     answer.rows[value.row][value.column].value = match *column.type_() {
                         Type::TSQUERY if !reading.is_portable => PgValue::TsQuery(text),

@@ -83,6 +83,16 @@ async fn numbers_that_say_more_than_they_weigh_are_held_to_what_an_answer_may_ha
 }
 
 #[tokio::test]
+async fn texts_past_the_links_limit_cost_no_connection() {
+    let server = Server::start().await;
+    let database = caller(server.settings(&[("pool_size", "1")])).await;
+    let backend = value(&database, "SELECT pg_backend_pid()").await;
+    let many = "SELECT numrange(1, 1e131000) FROM generate_series(1, 100)";
+    assert_eq!(code(&database, many).await, TOO_LARGE);
+    assert_eq!(value(&database, "SELECT pg_backend_pid()").await, backend, "the same connection");
+}
+
+#[tokio::test]
 async fn a_statement_that_cannot_be_sent_is_refused_ahead_of_it() {
     let server = Server::start().await;
     let database = caller(server.settings(&[("pool_size", "1")])).await;
