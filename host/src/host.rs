@@ -159,7 +159,7 @@ impl Host {
             sessions.leave(LEAVE_WAIT).await;
         }
         if *control.lattice.connected().borrow() {
-            placement::tell(&control).await;
+            placement::tell_that_it_left(&control).await;
         }
         control.reports.event(Event::HostStopped { cut_calls });
         tokio::task::yield_now().await;

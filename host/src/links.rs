@@ -10,14 +10,14 @@ use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, warn};
 use wattle_core::{
     Constraints, EntityId, Link,
-    entity::Party,
+    entity::{Identity, Party},
     link::LinkConfig,
     provider::{LinkDetail, LinkGrant, Side},
 };
 
 use crate::{
     providers::Provider,
-    registry::Registry,
+    registry::{Registry, identity_of_provider},
     router::{Edge, Router},
 };
 
@@ -113,10 +113,13 @@ impl Task {
 
     /// Every end of every link that holds, where a provider is.
     fn wishes(&self) -> BTreeMap<Told, Wish> {
-        let providers: BTreeMap<EntityId, (Provider, u64)> = self.registry.look(|view| {
+        let providers: BTreeMap<EntityId, (Provider, u64, Identity)> = self.registry.look(|view| {
             let each = view.providers.iter();
-            each.map(|(id, running)| (id.clone(), (running.provider.clone(), running.serial)))
-                .collect()
+            each.map(|(id, running)| {
+                let identity = identity_of_provider(&running.claims);
+                (id.clone(), (running.provider.clone(), running.serial, identity))
+            })
+            .collect()
         });
         let (routes, now) = (self.router.routes(), self.registry.now());
         let mut wishes = BTreeMap::new();
@@ -134,7 +137,10 @@ impl Task {
                 if !holds && !keeps {
                     continue;
                 }
-                if let Some((provider, serial)) = providers.get(&own.id) {
+                let found = providers.get(&own.id);
+                // What a link says to one party, its secrets too, is for no other under the same id.
+                let found = found.filter(|(_, _, identity)| *identity == own.identity);
+                if let Some((provider, serial, _)) = found {
                     let grant = self.grant(edge, side);
                     let wish = Wish { provider: provider.clone(), serial: *serial, grant };
                     wishes.insert((own.id.clone(), edge.number), wish);

@@ -95,6 +95,15 @@ pub(crate) async fn tell(control: &Control) {
     }
 }
 
+/// Tells the lattice that this host has left. Whoever told so a moment ago may have done so here alone, and ends with the host.
+pub(crate) async fn tell_that_it_left(control: &Control) {
+    tell(control).await;
+    let key = RecordKey::Placement { host: control.host.clone() };
+    if let Some(text) = control.registry.record_text(&key.to_string()) {
+        control.share_record(&key, &text).await;
+    }
+}
+
 fn said(entry: &Entry) -> Option<Placement> {
     match &entry.record {
         Kept::Placement(record, _) => record.body.value.clone(),

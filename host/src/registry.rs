@@ -165,6 +165,13 @@ impl Registry {
             .map(|running| (running.provider.clone(), running.start.clone()))
     }
 
+    /// Who runs under `id`.
+    pub(crate) fn identity(&self, id: &EntityId) -> Option<Identity> {
+        let inner = self.inner.lock();
+        let actor = inner.actors.get(id).map(|running| identity_of_actor(&running.claims));
+        actor.or_else(|| inner.providers.get(id).map(|it| identity_of_provider(&it.claims)))
+    }
+
     /// From now on this actor answers under its id; what did before is returned, to be drained.
     pub(crate) fn put_actor(&self, running: RunningActor) -> io::Result<Option<Arc<Actor>>> {
         let mut inner = self.inner.lock();

@@ -169,7 +169,7 @@ impl Router {
         function: &str,
         context: &CallContext,
     ) -> Result<Arc<Edge>, CallError> {
-        let located = self.routes.load().edge_of_actor(&caller.party.id, interface, link_name);
+        let located = self.routes.load().edge_of_actor(&caller.party, interface, link_name);
         let edge = located.ok_or_else(|| {
             let routes = self.routes.load();
             let callee = routes.callee_for(&caller.party, interface);

@@ -6,7 +6,7 @@ use tokio::time::timeout;
 use tracing::{debug, warn};
 use wattle_claims::{LinkRecord, RecordKey, Signed, TokenKind, peek_kind};
 use wattle_core::{
-    AccountKey, Link, Name,
+    AccountKey, Link, Locality, Name,
     control::{Failure, FailureKind, Outcome},
     entity::Party,
     event::Event,
@@ -171,6 +171,12 @@ impl Control {
                 End::There(at) => url = url.or(at),
             }
         }
+        // Both ends are there, and the link lets none that calls from here reach the other.
+        let is_source_here =
+            self.registry.identity(&link.source.id).as_ref() == Some(&link.source.identity);
+        if is_source_here && link.locality != Locality::Any && !edge.leads_somewhere() {
+            return LinkState::Failed { reason: edge.nowhere().message };
+        }
         let is_everywhere = link.target.identity.key.is_built_in();
         let hosts = if is_everywhere { Vec::new() } else { edge.staying().cloned().collect() };
         LinkState::Active { url, local: edge.is_local(), hosts }
@@ -180,6 +186,9 @@ impl Control {
         if end.identity.key.is_built_in() {
             return End::There(None);
         }
+        if self.registry.identity(&end.id).as_ref() != Some(&end.identity) {
+            return End::Missing;
+        }
         if let Some((provider, _)) = self.registry.provider(&end.id) {
             return match self.links.outcome(&end.id, &provider, number) {
                 None => End::Missing,
@@ -187,7 +196,7 @@ impl Control {
                 Some(Err(reason)) => End::Failed(reason),
             };
         }
-        if self.registry.actor(&end.id).is_some() { End::There(None) } else { End::Missing }
+        End::There(None)
     }
 }
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use wattle_claims::Timestamp;
-use wattle_core::{AccountKey, BuiltIn, HostKey, Interface, Link, Locality, entity::Party};
+use wattle_core::{
+    AccountKey, BuiltIn, CallError, ErrorKind, HostKey, Interface, Link, Locality, entity::Party,
+};
 use wattle_http::outgoing::{Scope, ScopeError};
 
 use super::{denial::Denial, grant::Known, routes::There};
@@ -103,6 +105,26 @@ impl Edge {
     /// Whether `host` is one where the callee may be called, if it must be that one.
     pub(crate) fn is_on(&self, host: &HostKey) -> bool {
         self.elsewhere.iter().any(|other| other.host == *host)
+    }
+
+    /// Whether a call that begins here reaches anybody who runs the callee and is to stay.
+    pub(crate) fn leads_somewhere(&self) -> bool {
+        self.is_local() || self.staying().next().is_some()
+    }
+
+    /// That no host, where the link lets it be called, is known to run the callee.
+    pub(crate) fn nowhere(&self) -> CallError {
+        let target = &self.link.target.id;
+        let text = match self.link.locality {
+            Locality::Any => {
+                format!("{target} does not run on this host, nor on another that is known")
+            }
+            Locality::Local => {
+                format!("{target} does not run on this host, where the link keeps it")
+            }
+            Locality::Remote => format!("{target} does not run on another host that is known"),
+        };
+        CallError::new(ErrorKind::Unavailable, text)
     }
 
     /// Whether the link holds at `now` for calls that begin here, for whatever interfaces it covers.

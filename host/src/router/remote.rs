@@ -144,7 +144,7 @@ impl Router {
         };
         let hosts = edge.elsewhere.iter().filter(fits).map(|other| &other.host);
         if hosts.clone().next().is_none() {
-            let error = nowhere(edge);
+            let error = edge.nowhere();
             self.spans.refused(context, &step(edge, interface, function, None), &error);
             return Err(error);
         }
@@ -166,7 +166,7 @@ impl Router {
                 }
                 return Err(match last {
                     Some(Attempt::OutOfReach(error) | Attempt::NotReady(error)) => error,
-                    None => nowhere(edge),
+                    None => edge.nowhere(),
                 });
             };
             debug!(id = %context.id, caller = %edge.link.source.id, callee = %edge.link.target.id, interface, function, local = false, %host, "call");
@@ -265,18 +265,6 @@ fn check_peer(routes: &Routes, edge: &Edge, peer: &HostKey) -> Result<(), Denial
         )));
     }
     Ok(())
-}
-
-fn nowhere(edge: &Edge) -> CallError {
-    let target = &edge.link.target.id;
-    let text = match edge.link.locality {
-        Locality::Any => {
-            format!("{target} does not run on this host, nor on another that is known")
-        }
-        Locality::Local => format!("{target} does not run on this host, where the link keeps it"),
-        Locality::Remote => format!("{target} does not run on another host that is known"),
-    };
-    CallError::new(ErrorKind::Unavailable, text)
 }
 
 fn head(

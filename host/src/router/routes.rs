@@ -39,10 +39,10 @@ pub(crate) struct Routes {
 }
 
 impl Routes {
-    /// The link that an actor's call takes.
+    /// The link that an actor's call takes: one of its own where there is one, and of those one of its own account.
     pub(super) fn edge_of_actor(
         &self,
-        caller: &EntityId,
+        caller: &Party,
         interface: &str,
         link_name: &str,
     ) -> Option<Arc<Edge>> {
@@ -50,12 +50,21 @@ impl Routes {
             edge.link.name.as_str() == link_name
                 && edge.link.interfaces.iter().any(|named| same_package(named.as_str(), interface))
         };
-        let candidates = || self.by_source.get(caller).into_iter().flatten().filter(of_package);
+        let candidates = || self.by_source.get(&caller.id).into_iter().flatten().filter(of_package);
         // One that names the interface wins over one that only names another of its package, which then says why not.
         let names = |edge: &&Arc<Edge>| {
             edge.link.interfaces.iter().any(|named| named.as_str() == interface)
         };
-        candidates().find(names).or_else(|| candidates().next()).cloned()
+        let is_own = |edge: &&Arc<Edge>| edge.link.source == *caller;
+        let of_account = |edge: &&Arc<Edge>| edge.account == caller.identity.account;
+        let of_those = |found: &dyn Fn(&&Arc<Edge>) -> bool| {
+            candidates().find(|edge| names(edge) && found(edge))
+        };
+        of_those(&|edge| is_own(edge) && of_account(edge))
+            .or_else(|| of_those(&is_own))
+            .or_else(|| of_those(&|_| true))
+            .or_else(|| candidates().next())
+            .cloned()
     }
 
     /// Whom `caller` could be linked to on an interface: the one of its account that exports it, if there is one.
@@ -269,8 +278,14 @@ impl RoutesBuilder {
         let link = granted.link;
         let routes = &self.routes;
         let target = routes.find(&link.target);
+        // Who is never called from here does not decide what may be.
+        let remote: Vec<&Known> = match link.locality {
+            Locality::Remote => routes.there(&link.target).map(|there| &there.known).collect(),
+            Locality::Any | Locality::Local => Vec::new(),
+        };
+        let called = if remote.is_empty() { &target } else { &remote };
         let Judgement { steps, standing } =
-            judge(granted, &routes.find(&link.source), &target, &shared);
+            judge(granted, &routes.find(&link.source), called, &shared);
         let for_others = judge(granted, &[], &target, &shared).standing;
         let callee = self.callees.get(&link.target.id);
         let callee = callee.filter(|_| routes.usurper(&link.target).is_none());
@@ -301,11 +316,7 @@ impl RoutesBuilder {
         self.routes.by_record.insert(record, edge.clone());
         self.routes.steps.insert(number, steps);
         self.routes.by_number.insert(number, edge.clone());
-        let of_source = self.routes.by_source.entry(link.source.id.clone()).or_default();
-        // No other account's link takes the place of one of the caller's own account.
-        let is_own = edge.account == link.source.identity.account;
-        let at = if is_own { 0 } else { of_source.len() };
-        of_source.insert(at, edge.clone());
+        self.routes.by_source.entry(link.source.id.clone()).or_default().push(edge.clone());
         self.routes.edges.push(edge);
     }
 

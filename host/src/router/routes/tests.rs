@@ -54,21 +54,27 @@ fn kv() -> Party {
     actor("kv", 'K')
 }
 
-fn put(builder: &mut RoutesBuilder, number: u32, issuer: char, name: &str) {
-    let link = Link {
+fn link() -> Link {
+    Link {
         source: cart(),
         target: kv(),
-        name: name.parse().expect("a name"),
+        name: "default".parse().expect("a name"),
         interfaces: interfaces(&[READ, WATCH]),
         locality: Locality::Any,
         constraints: Constraints::new(),
         source_config: Default::default(),
         target_config: Default::default(),
-    };
+    }
+}
+
+fn put(builder: &mut RoutesBuilder, number: u32, issuer: char) {
+    put_link(builder, number, issuer, &link());
+}
+
+fn put_link(builder: &mut RoutesBuilder, number: u32, issuer: char, link: &Link) {
     let validity = Validity { broken: None, from: None, until: None };
     let account = account(issuer);
-    let granted =
-        Granted { link: &link, account: &account, validity: &validity, may_command: true };
+    let granted = Granted { link, account: &account, validity: &validity, may_command: true };
     builder.link(number, &granted, |_, _| false);
 }
 
@@ -85,7 +91,7 @@ fn each_host_is_held_to_the_claims_that_it_runs_by() {
     builder.placed(there('D', known(&kv(), &[], &[READ]), false));
     builder.placed(there('E', known(&kv(), &[], &[READ, WATCH]), false));
     builder.placed(there('F', known(&kv(), &[], &[READ, WATCH]), true));
-    put(&mut builder, 1, 'A', "default");
+    put(&mut builder, 1, 'A');
     let routes = builder.finish();
     let edge = &routes.edges()[0];
     for interface in [READ, WATCH] {
@@ -115,7 +121,7 @@ fn what_runs_here_is_judged_by_its_own_claims_and_what_calls_from_elsewhere_by_t
     builder.entity(known(&kv(), &[], &[READ, WATCH]), Callee::Absent);
     let newer = known(&cart(), &[READ, WATCH], &[]);
     builder.placed(there('B', newer.clone(), false));
-    put(&mut builder, 1, 'A', "default");
+    put(&mut builder, 1, 'A');
     let routes = builder.finish();
     let edge = &routes.edges()[0];
     edge.check(READ, NOW).expect("it imports it");
@@ -138,7 +144,7 @@ fn another_under_a_callees_id_answers_nothing_and_is_said_where_the_right_one_ru
         if is_elsewhere {
             builder.placed(there('B', known(&kv(), &[], &[READ, WATCH]), false));
         }
-        put(&mut builder, 1, 'A', "default");
+        put(&mut builder, 1, 'A');
         builder.finish()
     };
     let routes = judged(false);
@@ -157,18 +163,42 @@ fn another_under_a_callers_id_is_known_as_such() {
     let other = actor("cart", 'X');
     builder.entity(known(&other, &[READ, WATCH], &[]), Callee::Absent);
     builder.placed(there('B', known(&cart(), &[READ, WATCH], &[]), false));
-    put(&mut builder, 1, 'A', "default");
+    put(&mut builder, 1, 'A');
     let routes = builder.finish();
     assert_eq!(routes.edges()[0].usurper, Some(other));
 }
 
 #[test]
-fn a_link_of_the_callers_own_account_wins_over_one_of_another() {
+fn a_caller_takes_its_own_link_and_of_those_the_first_of_its_own_account() {
     let mut builder = RoutesBuilder::default();
-    for (number, issuer) in [(1, 'B'), (2, 'A'), (3, 'B')] {
-        put(&mut builder, number, issuer, "default");
+    let other = Link { source: actor("cart", 'X'), ..link() };
+    for (number, issuer, link) in
+        [(1, 'A', &other), (2, 'B', &link()), (3, 'A', &link()), (4, 'A', &link())]
+    {
+        put_link(&mut builder, number, issuer, link);
     }
     let routes = builder.finish();
-    let edge = routes.edge_of_actor(&cart().id, READ, "default").expect("a link");
-    assert_eq!(edge.number, 2);
+    let taken =
+        |caller: &Party| routes.edge_of_actor(caller, READ, "default").expect("a link").number;
+    assert_eq!(taken(&cart()), 3);
+    assert_eq!(taken(&actor("cart", 'X')), 1);
+    assert_eq!(taken(&actor("cart", 'Y')), 1, "which says why not");
+    let two = routes.edge_of_actor(&cart(), "wasi:keyvalue/atomics", "default");
+    assert!(two.is_some(), "another of the package says why not");
+}
+
+#[test]
+fn a_link_to_other_hosts_is_judged_by_what_runs_there() {
+    let mut builder = RoutesBuilder::default();
+    builder.entity(known(&cart(), &[READ, WATCH], &[]), Callee::Absent);
+    builder.entity(known(&kv(), &[], &[READ]), Callee::BuiltIn(BuiltIn::Secrets));
+    builder.placed(there('B', known(&kv(), &[], &[READ, WATCH]), false));
+    put_link(&mut builder, 1, 'A', &Link { locality: Locality::Remote, ..link() });
+    put(&mut builder, 2, 'A');
+    let routes = builder.finish();
+    let [remote, any] = routes.edges() else { panic!("two links") };
+    remote.check(WATCH, NOW).expect("it is answered there");
+    any.check(WATCH, NOW).expect_err("it would be answered here");
+    let newer = known(&cart(), &[READ, WATCH], &[]);
+    remote.check_of(&newer, WATCH, NOW).expect_err("what others call is here");
 }
