@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use wattle_core::{
     BuiltIn, Interface, LinkName, Locality, Name,
     control::ActorLimits,
+    deployment::VersionName,
     link::{ConfigValue, Constraints},
     quantity,
 };
@@ -34,6 +35,9 @@ pub use self::{
 
 const API_VERSION: &str = "core.oam.dev/v1beta1";
 const KIND: &str = "Application";
+
+/// The annotation that names the version.
+const VERSION: &str = "version";
 
 /// The annotation by which an application lets others use what it runs, as wasmCloud's users write it.
 const SHARED: &str = "experimental.wasmcloud.dev/shared";
@@ -208,7 +212,7 @@ fn application(reader: &mut Reader, root: &Node) -> Option<Manifest> {
     check::all(reader, &mut components, old);
     Some(Manifest {
         name: name?,
-        version: annotations.get("version").cloned(),
+        version: annotations.get(VERSION).cloned(),
         shared: annotations.get(SHARED).is_some_and(|shared| is_true(shared)),
         annotations,
         labels,
@@ -253,6 +257,9 @@ fn seconds(text: &str) -> Result<u32, String> {
 
 fn annotations_of(reader: &mut Reader, node: &Node) -> BTreeMap<String, String> {
     for (key, value) in reader.entries(node) {
+        if key.text == VERSION {
+            let _: Option<VersionName> = reader.understood(value, str::parse);
+        }
         if let node::Value::Text(text) = &value.value
             && key.text == SHARED
             && !is_true(text)

@@ -91,6 +91,8 @@ pub struct Status {
     pub ready: u32,
     /// Whether that artifact answers wherever it may run as a canary, as does the one before elsewhere: it goes no further for now.
     pub is_canary: bool,
+    /// Whether the one before goes on somewhere, because a host could not run that artifact: it is tried again, and is not there.
+    pub is_halted: bool,
 }
 
 impl Status {
@@ -119,8 +121,8 @@ pub fn plan(desired: &Desired, observed: &Observed) -> Plan {
         let is_canary = steps.is_empty() && canary.as_ref().is_some_and(is_met);
         plan.commands.extend(steps);
         room.settle(id, component.kind, &placement);
-        let ready = now.ready();
-        plan.status.insert((*id).clone(), Status { placement, ready, is_canary });
+        let (ready, is_halted) = (now.ready(), now.is_halted(id));
+        plan.status.insert((*id).clone(), Status { placement, ready, is_canary, is_halted });
     }
     plan.commands.extend(links::steps(desired, observed, &kept, &plan.status));
     plan.commands.extend(leftovers(desired, observed, &kept));
@@ -290,7 +292,7 @@ impl<'a> Room<'a> {
                 seniority: host.seniority,
                 load,
                 is_cached: host.cached.contains(&component.artifact),
-                is_lost: host.state == HostState::Lost,
+                is_away: host.state != HostState::Ready,
             };
             (key, candidate)
         };

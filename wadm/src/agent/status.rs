@@ -51,8 +51,11 @@ impl Seen<'_> {
             used_by: self.used_by(name),
             failed_links,
         };
-        // What a host could not do is no matter once another does it.
-        let is_settled = !self.round.unsettled.contains(name) && status.has_all();
+        // What a host could not do is no matter once another does it, unless the version before answers there meanwhile.
+        let is_halted = version.components.iter().any(|component| {
+            self.round.status.get(&component.id).is_some_and(|status| status.is_halted)
+        });
+        let is_settled = !is_halted && !self.round.unsettled.contains(name) && status.has_all();
         let given_up = rollout
             .filter(|rollout| rollout.generation == declared.generation)
             .and_then(|rollout| rollout.given_up.as_ref());

@@ -44,7 +44,7 @@ impl<'a> Now<'a> {
     }
 
     /// Whether the old version goes on where it runs, for the new one cannot: to make way for what cannot come would only stop it.
-    fn is_halted(&self, id: &EntityId) -> bool {
+    pub(super) fn is_halted(&self, id: &EntityId) -> bool {
         self.is_refused(id) && self.running().any(|running| running.artifact != *self.artifact)
     }
 

@@ -28,7 +28,7 @@ pub(super) struct Candidate<'a> {
     /// Whether it has the artifact.
     pub(super) is_cached: bool,
     /// Whether nothing is heard of it: a scaler that has so many on each host has none there to wait for.
-    pub(super) is_lost: bool,
+    pub(super) is_away: bool,
 }
 
 pub(super) type Candidates<'a> = BTreeMap<&'a HostKey, Candidate<'a>>;
@@ -77,11 +77,12 @@ pub(super) fn place(scaler: &Scaler, candidates: &Candidates<'_>) -> Placement {
 /// So many on each host that matches one of the shares.
 fn daemon(instances: u32, spread: &[Spread], candidates: &Candidates<'_>) -> Placement {
     let mut placement = Placement::default();
+    let mut looked_at = BTreeSet::new();
     for share in &or_all(spread) {
         let mut own = Share::new(share.name.clone(), 0);
         for (host, candidate) in candidates {
-            let is_elsewhere = missing_label(share, candidate).is_some() || candidate.is_lost;
-            if is_elsewhere || placement.hosts.contains_key(*host) {
+            let is_elsewhere = missing_label(share, candidate).is_some() || candidate.is_away;
+            if is_elsewhere || !looked_at.insert(*host) {
                 continue;
             }
             own.wanted += instances;

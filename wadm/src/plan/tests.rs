@@ -202,6 +202,24 @@ fn a_daemon_is_on_each_matching_host_once() {
 }
 
 #[test]
+fn a_daemon_looks_at_each_host_once_and_at_none_that_is_away() {
+    let spread = vec![share("a", 1), share("a", 1)];
+    let desired = shop(Scaler::Daemon { instances: 2, spread });
+    let mut observed = zones(2);
+    let host = observed.hosts.get_mut(&key(0)).expect("the host");
+    host.refused.insert(id("shop/cart"), Refused { artifact: version(1), reason: "no".to_owned() });
+    let wanted = |observed: &Observed| {
+        let status = &plan(&desired, observed).status[&id("shop/cart")];
+        status.placement.shares.iter().map(|share| share.wanted).sum::<u32>()
+    };
+    assert_eq!(wanted(&observed), 2);
+    for away in [HostState::Draining, HostState::Lost] {
+        observed.hosts.get_mut(&key(0)).expect("the host").state = away;
+        assert_eq!(wanted(&observed), 0, "{away:?}");
+    }
+}
+
+#[test]
 fn a_provider_moves_by_starting_before_it_stops() {
     let provider = Component { kind: Kind::Provider, artifact: version(1), scaler: everywhere(1) };
     let desired = desired(&[("shop", application(&[("shop/web", provider)]))]);
@@ -245,7 +263,9 @@ fn a_new_version_is_tried_on_one_host_before_the_next() {
             let host = observed.hosts.get_mut(&key(refusing)).expect("the host");
             let refused = Refused { artifact: version(2), reason: "no".to_owned() };
             host.refused.insert(cart.clone(), refused);
-            assert_eq!(plan(&desired, &observed).commands, [], "{refusing} of {count}");
+            let plan = plan(&desired, &observed);
+            assert_eq!(plan.commands, [], "{refusing} of {count}");
+            assert!(plan.status[&cart].is_halted, "it is not there: {refusing} of {count}");
         }
     }
 

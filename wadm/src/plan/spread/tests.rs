@@ -54,7 +54,7 @@ fn what_runs_is_kept_if_it_is_as_even() {
         let one = |(host, current): (_, u32)| {
             let candidate = Candidate {
                 is_cached: false,
-                is_lost: false,
+                is_away: false,
                 labels: &labels,
                 room: Ok(9),
                 current,
