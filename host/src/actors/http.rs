@@ -42,6 +42,7 @@ pub(crate) async fn handle(
     let request = incoming(request)?;
     let (send, head) = oneshot::channel();
     let mut store = Instance::store(actor, router, context);
+    let instance = store.data().caller.instance();
     let (pre, heavy) = (pre.clone(), actor.freight.is_heavy());
     let run = Box::pin(async move {
         if heavy {
@@ -51,7 +52,7 @@ pub(crate) async fn handle(
         ran.map_err(|error| guest_error(&error, store.data()))
     });
     let guest = Guest::new(run, actor.background.clone());
-    let exchange = Exchange::new(guest, pass, deadline);
+    let exchange = Exchange::new(guest, instance, pass, deadline);
     by_deadline(deadline, pin!(exchange.reply(head))).await
 }
 

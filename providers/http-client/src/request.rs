@@ -13,8 +13,11 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::capture_connection;
 use tokio::time::{sleep_until, timeout_at};
 use tracing::debug;
-use wattle_http::outgoing::{
-    ErrorCode, Options, Refused, SendError, decode_send, encode_failure, encode_success,
+use wattle_http::{
+    HttpHeadError,
+    outgoing::{
+        ErrorCode, Options, Refused, SendError, decode_send, encode_failure, encode_success,
+    },
 };
 use wattle_sdk::{Body, CallError, IncomingCall, Reply};
 
@@ -55,9 +58,16 @@ async fn answer(
     let response = response(link, parts, upload, options, deadline).await?;
     let (parts, body) = response.into_parts();
     let result = encode_success(&parts).map_err(|error| {
-        SendError::new(ErrorCode::HttpResponseHeaderSectionSize, format!("response: {error}"))
+        let code = match error {
+            HttpHeadError::Status(_) => ErrorCode::HttpProtocolError,
+            _ => ErrorCode::HttpResponseHeaderSectionSize,
+        };
+        SendError::new(code, format!("response: {error}"))
     })?;
-    Ok(Reply { result: result.into(), body: Download::start(body, idle, rest, place) })
+    Ok(Reply {
+        result: result.into(),
+        body: Download::start(body, parts.version, idle, rest, place),
+    })
 }
 
 /// What the host has checked is checked again where it happens.

@@ -26,9 +26,10 @@ const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 /// Dropping the future, as hyper does when the client goes away, cancels the call.
 pub(crate) async fn answer(active: Active, request: Request<Incoming>) -> Response<Download> {
     let id = call_id();
+    let (version, is_head) = (request.version(), request.method() == Method::HEAD);
     let mut response = match carry(&active, request, id).await {
         Ok(Answer { head, body }) => {
-            match Download::of(body, active.settings().body_idle, active) {
+            match Download::of(body, version, active.settings().body_idle, active) {
                 Ok(download) => head.map(|()| download),
                 Err((error, active)) => {
                     debug!(%id, %error, "the answer broke off before its first byte");
@@ -39,7 +40,26 @@ pub(crate) async fn answer(active: Active, request: Request<Incoming>) -> Respon
         Err(refusal) => refusal.response(id, active),
     };
     response.headers_mut().insert(REQUEST_ID, request_id(id));
+    if version == Version::HTTP_2 && has_no_body(is_head, response.status()) {
+        leave_out_body(&mut response);
+    }
     response
+}
+
+/// Answers of which the client reads no body, whatever the actor writes (RFC 9110, 6.4.1).
+fn has_no_body(is_head: bool, status: StatusCode) -> bool {
+    is_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// hyper does this over HTTP/1 alone.
+fn leave_out_body(response: &mut Response<Download>) {
+    let len = response.body_mut().leave_out();
+    let headers = response.headers_mut();
+    if let Some(len) = len.filter(|len| *len > 0)
+        && !headers.contains_key(header::CONTENT_LENGTH)
+    {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));
+    }
 }
 
 struct Answer {
@@ -48,10 +68,10 @@ struct Answer {
 }
 
 async fn carry(active: &Active, request: Request<Incoming>, id: CallId) -> Result<Answer, Refusal> {
-    let is_head = request.method() == Method::HEAD;
+    let (version, is_head) = (request.version(), request.method() == Method::HEAD);
     let Prepared { params, target, trace, body } = prepare(active, request, id)?;
     let idle = active.settings().body_idle;
-    let (body, watch) = Upload::start(body, target.body_len_max, idle)?;
+    let (body, watch) = Upload::start(body, version, target.body_len_max, idle)?;
     let call = OutgoingCall {
         id,
         link: target.link,

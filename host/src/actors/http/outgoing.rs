@@ -15,7 +15,10 @@ use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use wattle_core::{CallError, ErrorKind};
-use wattle_http::outgoing::{ErrorCode, Options, SendError, decode_outcome, encode_send};
+use wattle_http::{
+    HttpHeadError,
+    outgoing::{ErrorCode, Options, SendError, decode_outcome, encode_send},
+};
 use wattle_wire::{Body, ChunkSource, Reply, Request, StreamError};
 
 use super::body::ReadBody;
@@ -66,8 +69,13 @@ impl InstanceCaller {
             first_byte_timeout: options.first_byte_timeout,
             between_bytes_timeout: options.between_bytes_timeout,
         });
-        let params = encode_send(&head, &options.unwrap_or_default())
-            .map_err(|error| SendError::new(ErrorCode::HttpRequestUriInvalid, error.to_string()))?;
+        let params = encode_send(&head, &options.unwrap_or_default()).map_err(|error| {
+            let code = match error {
+                HttpHeadError::Uri => ErrorCode::HttpRequestUriInvalid,
+                _ => ErrorCode::HttpRequestHeaderSectionSize,
+            };
+            SendError::new(code, error.to_string())
+        })?;
         let body = (!body.is_end_stream())
             .then(|| Body::new(Written { body, trailers: None, instance: self.instance() }));
         let request = Request { head: Bytes::new(), params: params.into(), body };
@@ -111,6 +119,7 @@ fn as_wasi(error: &SendError) -> Error {
         ErrorCode::TlsCertificateError => Error::TlsCertificateError,
         ErrorCode::HttpRequestDenied => Error::HttpRequestDenied,
         ErrorCode::HttpRequestUriInvalid => Error::HttpRequestUriInvalid,
+        ErrorCode::HttpRequestHeaderSectionSize => Error::HttpRequestHeaderSectionSize(None),
         ErrorCode::HttpResponseHeaderSectionSize => Error::HttpResponseHeaderSectionSize(None),
         ErrorCode::HttpResponseTimeout => Error::HttpResponseTimeout,
         ErrorCode::HttpProtocolError => Error::HttpProtocolError,

@@ -3,6 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     pin::Pin,
+    sync::Weak,
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
@@ -31,13 +32,15 @@ pub(super) type Head = Result<http::Response<HyperOutgoingBody>, ErrorCode>;
 /// A guest's `handle` under way, and what comes of it. Dropping it ends the instance and frees its place.
 pub(super) struct Exchange {
     guest: Option<Guest<()>>,
+    /// The guest's.
+    instance: Weak<()>,
     _pass: Pass,
     deadline: Instant,
 }
 
 impl Exchange {
-    pub(super) fn new(guest: Guest<()>, pass: Pass, deadline: Instant) -> Self {
-        Self { guest: Some(guest), _pass: pass, deadline }
+    pub(super) fn new(guest: Guest<()>, instance: Weak<()>, pass: Pass, deadline: Instant) -> Self {
+        Self { guest: Some(guest), instance, _pass: pass, deadline }
     }
 
     /// Runs the guest until there is a reply to send, and beyond that for as long as its body takes.
@@ -45,7 +48,7 @@ impl Exchange {
         let mut head = Some(head);
         let (parts, mut body) = poll_fn(|cx| self.poll_head(cx, &mut head)).await?.into_parts();
         let result = wattle_http::encode_response(&parts)
-            .map_err(|error| CallError::new(ErrorKind::TooLarge, error.to_string()))?;
+            .map_err(|error| CallError::new(ErrorKind::Failed, error.to_string()))?;
         let begun = poll_fn(|cx| Poll::Ready(self.collect(cx, &mut body))).await?;
         let body = match begun {
             Begun::Whole { bytes, trailers: None } => {
@@ -56,10 +59,11 @@ impl Exchange {
                 self.finish_alone();
                 Body::new(Ended { bytes: Some(bytes), trailers })
             }
-            Begun::Partly(bytes) => Body::new(GuestBody {
+            Begun::Partly { bytes, is_over } => Body::new(GuestBody {
                 exchange: Some(self),
                 begun: Some(bytes).filter(|bytes| !bytes.is_empty()),
                 body,
+                is_over,
                 trailers: None,
                 idle: None,
             }),
@@ -119,7 +123,12 @@ impl Exchange {
         loop {
             let _: Poll<()> = self.poll_run(cx)?;
             match Pin::new(&mut *body).poll_frame(cx) {
-                Poll::Pending => return Ok(Begun::Partly(bytes(first, more))),
+                Poll::Pending => {
+                    return Ok(Begun::Partly { bytes: bytes(first, more), is_over: false });
+                }
+                Poll::Ready(None) if self.guest_is_gone() => {
+                    return Ok(Begun::Partly { bytes: bytes(first, more), is_over: true });
+                }
                 Poll::Ready(None) => {
                     return Ok(Begun::Whole { bytes: bytes(first, more), trailers: None });
                 }
@@ -144,9 +153,15 @@ impl Exchange {
                 },
             }
             if first.as_ref().map_or(0, Bytes::len).max(more.len()) > WHOLE_BYTES_MAX {
-                return Ok(Begun::Partly(bytes(first, more)));
+                return Ok(Begun::Partly { bytes: bytes(first, more), is_over: false });
             }
         }
+    }
+
+    /// Whether the instance is gone and it is not known yet how it ended. A body looks the same when it has ended and when the guest was
+    /// cut off while it wrote.
+    fn guest_is_gone(&self) -> bool {
+        self.guest.is_some() && self.instance.strong_count() == 0
     }
 
     /// The response is complete; what the guest still does, it does until its deadline with nobody waiting.
@@ -169,8 +184,15 @@ fn ready_or_none<T>(polled: Poll<T>) -> Option<T> {
 
 /// What there was of a body before the guest first waited.
 enum Begun {
-    Whole { bytes: Bytes, trailers: Option<http::HeaderMap> },
-    Partly(Bytes),
+    Whole {
+        bytes: Bytes,
+        trailers: Option<http::HeaderMap>,
+    },
+    /// `is_over`: nothing more comes of the body, and how its guest ended will say whether that was all.
+    Partly {
+        bytes: Bytes,
+        is_over: bool,
+    },
 }
 
 /// Trailers that are past the contract's limits are left out: the body before them is complete all the same.
@@ -199,6 +221,7 @@ struct GuestBody {
     exchange: Option<Exchange>,
     begun: Option<Bytes>,
     body: HyperOutgoingBody,
+    is_over: bool,
     trailers: Option<http::HeaderMap>,
     idle: Option<Pin<Box<Sleep>>>,
 }
@@ -212,10 +235,18 @@ impl GuestBody {
 
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StreamError>>> {
         loop {
-            if let Some(Err(error)) = self.exchange.as_mut().map(|exchange| exchange.poll_run(cx)) {
-                return Poll::Ready(Some(Err(StreamError::Failed(error.message))));
+            let ran = self.exchange.as_mut().map_or(Ok(Poll::Ready(())), |it| it.poll_run(cx));
+            let ran = match ran {
+                Ok(ran) => ran,
+                Err(error) => return Poll::Ready(Some(Err(StreamError::Failed(error.message)))),
+            };
+            if self.is_over {
+                return ran.map(|()| None);
             }
             match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                None if self.exchange.as_ref().is_some_and(Exchange::guest_is_gone) => {
+                    self.is_over = true;
+                }
                 None => {
                     self.end();
                     return Poll::Ready(None);

@@ -41,6 +41,9 @@ pub enum ErrorCode {
     /// The request's address is none that can be asked.
     #[serde(rename = "HTTP-request-URI-invalid")]
     HttpRequestUriInvalid,
+    /// The request's head is longer than the contract's limit.
+    #[serde(rename = "HTTP-request-header-section-size")]
+    HttpRequestHeaderSectionSize,
     /// The response's head is longer than the contract's limit.
     #[serde(rename = "HTTP-response-header-section-size")]
     HttpResponseHeaderSectionSize,

@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::Version;
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
@@ -17,6 +18,8 @@ use super::Rest;
 /// What is read of the connection as the host takes it.
 pub(crate) struct Download {
     body: Incoming,
+    /// Over HTTP/2 a stream may be reset without an error, which hyper does not tell from its end.
+    is_http2: bool,
     stall: Stall,
     trailers: Option<Bytes>,
     /// What of the request's own body is still to be sent: nothing more once the response has ended.
@@ -29,6 +32,7 @@ impl Download {
     /// The body as the host's socket takes it, if there is one.
     pub(crate) fn start(
         body: Incoming,
+        version: Version,
         idle: Duration,
         rest: Rest,
         place: OwnedSemaphorePermit,
@@ -37,7 +41,8 @@ impl Download {
             rest.give_up();
             return None;
         }
-        let download = Self { body, stall: Stall::new(idle), trailers: None, rest, _place: place };
+        let (is_http2, stall) = (version == Version::HTTP_2, Stall::new(idle));
+        let download = Self { body, is_http2, stall, trailers: None, rest, _place: place };
         Some(Body::new(download))
     }
 }
@@ -55,6 +60,9 @@ impl ChunkSource for Download {
                 return Poll::Ready(None); // known from its length, before hyper has read on
             }
             let frame = match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Ready(None) if self.is_http2 && !self.body.is_end_stream() => {
+                    return Poll::Ready(Some(Err(StreamError::Interrupted)));
+                }
                 Poll::Ready(None) => return Poll::Ready(None),
                 Poll::Ready(Some(Ok(frame))) => frame,
                 Poll::Ready(Some(Err(_))) => {

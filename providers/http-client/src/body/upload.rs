@@ -28,15 +28,26 @@ pub(crate) struct Upload {
 
 /// What is still to be sent.
 #[derive(Clone)]
-pub(crate) struct Rest(Arc<Mutex<Option<Body>>>);
+pub(crate) struct Rest(Arc<Mutex<State>>);
+
+enum State {
+    Open(Body),
+    /// All of it was sent, or there is none.
+    Ended,
+    /// Nobody reads on. What was sent of it must not look like all of it.
+    GivenUp,
+}
 
 impl Rest {
     /// Tells the actor's host that nobody reads on.
     pub(crate) fn give_up(&self) {
-        drop(self.body().take());
+        let mut state = self.state();
+        if let State::Open(body) = &*state {
+            *state = if body.remaining() == Some(0) { State::Ended } else { State::GivenUp };
+        }
     }
 
-    fn body(&self) -> MutexGuard<'_, Option<Body>> {
+    fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -47,7 +58,8 @@ impl Upload {
         let trailers = at_hand.and_then(Body::take_trailers);
         // An empty body is sent as none: a GET has no length.
         let body = body.filter(|body| body.remaining() != Some(0) || trailers.is_some());
-        Self { rest: Rest(Arc::new(Mutex::new(body))), trailers, stall: Stall::new(idle) }
+        let state = body.map_or(State::Ended, State::Open);
+        Self { rest: Rest(Arc::new(Mutex::new(state))), trailers, stall: Stall::new(idle) }
     }
 
     pub(crate) fn rest(&self) -> Rest {
@@ -70,38 +82,46 @@ impl HttpBody for Upload {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         let Self { rest, trailers, stall } = &mut *self;
-        let mut body = rest.body();
-        let Some(stream) = &mut *body else { return Poll::Ready(None) };
+        let mut state = rest.state();
+        let stream = match &mut *state {
+            State::Open(stream) => stream,
+            State::Ended => return Poll::Ready(None),
+            State::GivenUp => return Poll::Ready(Some(Err(UploadError(StreamError::Cancelled)))),
+        };
         match stream.poll_chunk(cx) {
             Poll::Ready(Some(Ok(chunk))) => {
                 stall.moved();
                 Poll::Ready(Some(Ok(Frame::data(chunk))))
             }
             Poll::Ready(Some(Err(error))) => {
-                *body = None;
+                *state = State::GivenUp;
                 Poll::Ready(Some(Err(UploadError(error))))
             }
             Poll::Ready(None) => {
                 let trailers = trailers.take().or_else(|| stream.take_trailers());
-                *body = None;
+                *state = State::Ended;
                 Poll::Ready(trailers.map(decoded))
             }
             Poll::Pending => {
                 ready!(stall.poll(cx));
-                *body = None;
+                *state = State::GivenUp;
                 Poll::Ready(Some(Err(UploadError(StreamError::Idle))))
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.body().is_none()
+        matches!(&*self.rest.state(), State::Ended)
     }
 
     /// A body that is all at hand goes out with its length, unless there are trailers behind it: HTTP/1.1 has none then.
     fn size_hint(&self) -> SizeHint {
-        let body = self.rest.body();
-        let Some(body) = &*body else { return SizeHint::with_exact(0) };
+        let state = self.rest.state();
+        let body = match &*state {
+            State::Open(body) => body,
+            State::Ended => return SizeHint::with_exact(0),
+            State::GivenUp => return SizeHint::default(),
+        };
         let len = body.remaining().filter(|_| body.is_full() && self.trailers.is_none());
         len.map_or_else(SizeHint::default, SizeHint::with_exact)
     }

@@ -57,6 +57,18 @@ async fn an_upload_that_breaks_off_is_not_taken_for_a_whole_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_is_given_up_after_its_answer_is_not_taken_for_a_whole_one() {
+    let (host, web) = (Host::start().await, Web::start().await);
+    let link = host.link(&[&web.rule()], &[]).await;
+    let (mut sender, body) = Body::channel();
+    let request = Request::post(web.url("/early")).body(Some(body)).expect("a request");
+    sender.send(Bytes::from_static(b"half")).await.expect("there is room");
+    let answer = link.send(request).await.expect("an answer");
+    assert_eq!(answer.text().await, "early");
+    assert!(!web.upload().await, "the server took half of it for all");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_nobody_reads_on_ends_at_the_server() {
     let (host, web) = (Host::start().await, Web::start().await);
     let link = host.link(&[&web.rule()], &[]).await;

@@ -21,6 +21,7 @@ use hyper_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
+    sync::watch,
 };
 use tokio_rustls::TlsAcceptor;
 
@@ -29,7 +30,11 @@ pub(crate) struct Web {
     pub(crate) address: SocketAddr,
     accepted: Arc<AtomicUsize>,
     open: Arc<AtomicUsize>,
+    uploads: Uploads,
 }
+
+/// How each body ended that came to `/early`: whether it looked whole.
+type Uploads = watch::Sender<Vec<bool>>;
 
 impl Web {
     pub(crate) async fn start() -> Self {
@@ -42,19 +47,21 @@ impl Web {
             address: listener.local_addr().expect("an address"),
             accepted: Arc::default(),
             open: Arc::default(),
+            uploads: Uploads::default(),
         };
         let (accepted, open) = (Arc::clone(&web.accepted), Arc::clone(&web.open));
+        let uploads = web.uploads.clone();
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
                 accepted.fetch_add(1, Ordering::Relaxed);
                 open.fetch_add(1, Ordering::Relaxed);
-                let (tls, open) = (tls.clone(), Arc::clone(&open));
+                let (tls, open, uploads) = (tls.clone(), Arc::clone(&open), uploads.clone());
                 tokio::spawn(async move {
                     match tls {
-                        None => serve(socket).await,
+                        None => serve(socket, uploads).await,
                         Some(tls) => {
                             if let Ok(socket) = tls.accept(socket).await {
-                                serve(socket).await;
+                                serve(socket, uploads).await;
                             }
                         }
                     }
@@ -79,6 +86,14 @@ impl Web {
         self.accepted.load(Ordering::Relaxed)
     }
 
+    /// Waits until a body that came to `/early` has ended, and says whether it looked whole.
+    pub(crate) async fn upload(&self) -> bool {
+        let mut uploads = self.uploads.subscribe();
+        let ended = uploads.wait_for(|uploads| !uploads.is_empty());
+        tokio::time::timeout(Duration::from_secs(20), ended).await.expect("in time").expect("sent")
+            [0]
+    }
+
     /// Waits until so many connections are open.
     pub(crate) async fn until_open(&self, count: usize) {
         let reached = async {
@@ -92,8 +107,11 @@ impl Web {
     }
 }
 
-async fn serve(socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-    let service = service_fn(|request| async { Ok::<_, Infallible>(answer(request).await) });
+async fn serve(socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, uploads: Uploads) {
+    let service = service_fn(move |request| {
+        let uploads = uploads.clone();
+        async move { Ok::<_, Infallible>(answer(request, &uploads).await) }
+    });
     // A client that goes away is what some tests are about.
     let _: Result<(), _> = auto::Builder::new(TokioExecutor::new())
         .serve_connection(TokioIo::new(socket), service)
@@ -102,13 +120,21 @@ async fn serve(socket: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
 
 type Content = Either<Full<Bytes>, Incoming>;
 
-async fn answer(request: Request<Incoming>) -> Response<Content> {
+async fn answer(request: Request<Incoming>, uploads: &Uploads) -> Response<Content> {
     let full = |text: String| Response::new(Either::Left(Full::new(Bytes::from(text))));
     match request.uri().path() {
         "/echo" => Response::new(Either::Right(request.into_body())),
         "/length" => {
             let bytes = request.into_body().collect().await.map(|body| body.to_bytes().len());
             full(format!("{bytes:?}"))
+        }
+        "/early" => {
+            let uploads = uploads.clone();
+            tokio::spawn(async move {
+                let is_whole = request.into_body().collect().await.is_ok();
+                uploads.send_modify(|uploads| uploads.push(is_whole));
+            });
+            full("early".to_owned())
         }
         "/see" => full(seen(&request)),
         "/never" => std::future::pending().await,

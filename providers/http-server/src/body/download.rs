@@ -9,9 +9,11 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::Version;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use wattle_sdk::{Body, Stall, StreamError};
 
+use super::unread::InTime;
 use crate::connection::Active;
 
 /// The body of every response. While it is there, its connection is not idle.
@@ -26,7 +28,7 @@ enum Content {
     Stream {
         /// What was there together with the head.
         first: Option<Bytes>,
-        body: Body,
+        body: Readable,
         stall: Stall,
     },
 }
@@ -44,6 +46,7 @@ impl Download {
     /// sending the head that it wrote just before, and the client would see no answer at all.
     pub(crate) fn of(
         body: Option<Body>,
+        version: Version,
         idle: Duration,
         active: Active,
     ) -> Result<Self, (StreamError, Active)> {
@@ -56,10 +59,36 @@ impl Download {
                     Poll::Ready(Some(Ok(chunk))) => Some(chunk),
                     Poll::Ready(None) | Poll::Pending => None,
                 };
+                let body = match version {
+                    Version::HTTP_2 => Readable::InTime(InTime::new(body, idle)),
+                    _ => Readable::AsItComes(body),
+                };
                 Content::Stream { first, body, stall: Stall::new(idle) }
             }
         };
         Ok(Self { content, _active: active })
+    }
+
+    /// Lets go of all content, of which nothing is to be sent; says how long it is, where that is known.
+    pub(crate) fn leave_out(&mut self) -> Option<u64> {
+        let len = self.size_hint().exact();
+        self.content = Content::Whole { bytes: Bytes::new(), trailers: None };
+        len
+    }
+}
+
+/// A body that is streamed.
+enum Readable {
+    AsItComes(Body),
+    InTime(InTime),
+}
+
+impl Readable {
+    fn with<T>(&mut self, read: impl FnOnce(&mut Body) -> T) -> Result<T, StreamError> {
+        match self {
+            Self::AsItComes(body) => Ok(read(body)),
+            Self::InTime(body) => body.with(read),
+        }
     }
 }
 
@@ -72,16 +101,23 @@ fn at_hand(mut body: Body) -> Content {
 }
 
 fn poll_stream(
-    body: &mut Body,
+    body: &mut Readable,
     stall: &mut Stall,
     cx: &mut Context<'_>,
 ) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
-    match body.poll_chunk(cx) {
+    let polled = match body.with(|body| body.poll_chunk(cx)) {
+        Ok(polled) => polled,
+        Err(error) => return Poll::Ready(Some(Err(error))),
+    };
+    match polled {
         Poll::Ready(Some(chunk)) => {
             stall.moved();
             Poll::Ready(Some(chunk.map(Frame::data)))
         }
-        Poll::Ready(None) => Poll::Ready(body.take_trailers().map(trailers)),
+        Poll::Ready(None) => {
+            let after = body.with(Body::take_trailers).ok().flatten();
+            Poll::Ready(after.map(trailers))
+        }
         Poll::Pending => {
             ready!(stall.poll(cx));
             Poll::Ready(Some(Err(StreamError::Idle)))

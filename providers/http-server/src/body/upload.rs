@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::Version;
 use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
@@ -44,6 +45,8 @@ impl UploadWatch {
 /// What is read of the client as the host takes it.
 pub(crate) struct Upload {
     body: Incoming,
+    /// Over HTTP/2 a stream may be reset without an error, which hyper does not tell from its end.
+    is_http2: bool,
     /// Bytes that the link still allows.
     allowed: u64,
     stall: Stall,
@@ -55,6 +58,7 @@ impl Upload {
     /// The body as the host's socket takes it, if there is one.
     pub(crate) fn start(
         body: Incoming,
+        version: Version,
         len_max: u64,
         idle: Duration,
     ) -> Result<(Option<Body>, UploadWatch), UploadFailure> {
@@ -66,8 +70,9 @@ impl Upload {
             return Err(UploadFailure::TooLarge);
         }
         let (failed, watch) = oneshot::channel();
-        let stall = Stall::new(idle);
-        let upload = Self { body, allowed: len_max, stall, trailers: None, failed: Some(failed) };
+        let (is_http2, stall) = (version == Version::HTTP_2, Stall::new(idle));
+        let (allowed, failed) = (len_max, Some(failed));
+        let upload = Self { body, is_http2, allowed, stall, trailers: None, failed };
         Ok((Some(Body::new(upload)), UploadWatch(Some(watch))))
     }
 
@@ -98,6 +103,9 @@ impl Upload {
                 Poll::Ready(Some(Err(self.fail(UploadFailure::Gone, StreamError::Interrupted))))
             }
             Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(frame))),
+            Poll::Ready(None) if self.is_http2 && !self.body.is_end_stream() => {
+                Poll::Ready(Some(Err(self.fail(UploadFailure::Gone, StreamError::Interrupted))))
+            }
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => {
                 ready!(self.stall.poll(cx));

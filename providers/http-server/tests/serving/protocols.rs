@@ -92,6 +92,47 @@ async fn refusals_and_limits_hold_for_http2_too() {
     assert_eq!(host.actor.calls.borrow().begun, 0);
 }
 
+#[tokio::test]
+async fn an_answer_that_has_no_body_has_none_over_http2_either() {
+    let host = Host::start().await;
+    let address = host.serve(1, &[("path", "/")]).await;
+    let mut client = http2_client(address).await;
+    let mut head = async |path: &str| {
+        let request = Request::head(format!("http://a{path}")).body(empty()).expect("a request");
+        read(client.send_request(request).await.expect("an answer")).await
+    };
+    let answer = head("/").await;
+    assert_eq!((answer.status, answer.body.len()), (StatusCode::OK, 0));
+    assert_eq!(answer.header("content-length"), Some("6"));
+    let streamed = head("/source?1000000").await;
+    assert_eq!((streamed.status, streamed.body.len()), (StatusCode::OK, 0));
+    host.actor.until(|calls| calls.unread == 1).await;
+    let failed = head("/fail?overloaded").await;
+    assert_eq!((failed.status, failed.body.len()), (StatusCode::SERVICE_UNAVAILABLE, 0));
+    let request = Request::get("http://a/empty").body(empty()).expect("a request");
+    let answer = read(client.send_request(request).await.expect("an answer")).await;
+    assert_eq!((answer.status, answer.body.len()), (StatusCode::NO_CONTENT, 0));
+}
+
+#[tokio::test]
+async fn a_client_that_wants_nothing_of_a_stream_holds_no_actor_for_it() {
+    let host = Host::start_with(&[("body_idle_timeout_ms", "200")]).await;
+    let address = host.serve(1, &[]).await;
+    let stream = TcpStream::connect(address).await.expect("the address is served");
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    let handshake = builder.initial_stream_window_size(0).handshake(TokioIo::new(stream));
+    let (mut client, connection) = handshake.await.expect("HTTP/2");
+    tokio::spawn(connection);
+    let request = Request::get("http://a/source?100000000").body(empty()).expect("a request");
+    let answer = client.send_request(request).await.expect("a head");
+    assert_eq!(answer.status(), StatusCode::OK);
+    host.actor.until(|calls| calls.unread == 1).await;
+    // The connection goes on.
+    let request = Request::get("http://a/empty").body(empty()).expect("a request");
+    let answer = client.send_request(request).await.expect("an answer");
+    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+}
+
 /// A certificate for `localhost`, as text.
 fn certificate() -> (CertifiedKey<rcgen::KeyPair>, String, String) {
     let certified =
