@@ -105,6 +105,8 @@ pub(crate) struct Actor {
     deadline: Duration,
     memory_bytes: usize,
     instances: Arc<Semaphore>,
+    /// Of the host's instances, what one of this actor takes.
+    places: u32,
     epochs: Epochs,
     background: Handle,
     pre: InstancePre<Instance>,
@@ -189,6 +191,8 @@ impl ActorRuntime {
             .map_err(|error| ActorError::Link(format!("{error:#}")))?;
         let bridged = bridge::Exports::new(&compiled.component, &spec.exports)?;
         let limits = spec.limits;
+        let places = engine::places_of(&compiled.component);
+        let at_once_max = u32::from(self.instances_of_one_max) / places;
         Ok(Actor {
             id: spec.party.id.clone(),
             party: spec.party,
@@ -201,7 +205,7 @@ impl ActorRuntime {
             needs: needs::of(&compiled.component),
             gate: Gate::new(
                 spec.scale,
-                self.instances_of_one_max,
+                u16::try_from(at_once_max).unwrap_or(u16::MAX).max(1),
                 limits.queue.unwrap_or(QUEUE_MAX_DEFAULT),
             ),
             deadline: limits
@@ -212,6 +216,7 @@ impl ActorRuntime {
                 .memory_bytes
                 .map_or(MEMORY_BYTES_DEFAULT, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
             instances: self.instances.clone(),
+            places,
             epochs: self.epochs.clone(),
             background: self.background.handle(),
             pre,
@@ -288,10 +293,11 @@ impl Actor {
     /// all that have one waited for another, none would come free.
     async fn enter(&self, depth: u8) -> Result<Pass, CallError> {
         let pass = self.gate.enter().await?;
-        let instance = match self.instances.clone().try_acquire_owned() {
+        let (instances, places) = (self.instances.clone(), self.places);
+        let instance = match instances.clone().try_acquire_many_owned(places) {
             Ok(instance) => instance,
             Err(_) if depth > 1 => return Err(no_instance_left()),
-            Err(_) => self.instances.clone().acquire_owned().await.map_err(|_| no_instance())?,
+            Err(_) => instances.acquire_many_owned(places).await.map_err(|_| no_instance())?,
         };
         Ok(pass.with_instance(instance))
     }
@@ -313,7 +319,7 @@ impl Actor {
     }
 }
 
-fn no_instance_left() -> CallError {
+pub(crate) fn no_instance_left() -> CallError {
     CallError::new(ErrorKind::Overloaded, "all instances of the host are in use")
 }
 

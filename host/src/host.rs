@@ -274,20 +274,17 @@ fn own_claims(
 
 /// Starts what the host ran last. What cannot be started now is said, and stays wanted.
 async fn run_again(control: &Arc<Control>, wanted: Vec<Wanted>) {
-    let (actors, providers): (Vec<_>, Vec<_>) =
-        wanted.into_iter().partition(|wanted| matches!(wanted, Wanted::Actor(_)));
-    for group in [providers, actors] {
-        join_all(group.iter().map(|wanted| async move {
-            let started = match wanted {
-                Wanted::Actor(start) => control.start_actor(start, true).await,
-                Wanted::Provider(start) => control.start_provider(start, true).await,
-            };
-            if let Err(failure) = started {
-                error!(?wanted, %failure, "what ran before cannot be started again");
-            }
-        }))
-        .await;
-    }
+    // Together: a provider that does not get ready keeps no actor from answering.
+    join_all(wanted.iter().map(|wanted| async move {
+        let started = match wanted {
+            Wanted::Actor(start) => control.start_actor(start, true).await,
+            Wanted::Provider(start) => control.start_provider(start, true).await,
+        };
+        if let Err(failure) = started {
+            error!(?wanted, %failure, "what ran before cannot be started again");
+        }
+    }))
+    .await;
 }
 
 fn folder(path: &Path) -> Result<PathBuf, StartError> {

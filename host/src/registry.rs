@@ -165,6 +165,13 @@ impl Registry {
             .map(|running| (running.provider.clone(), running.start.clone()))
     }
 
+    /// Whether the claims hold that the actor under `id` runs by.
+    pub(crate) fn holds(&self, id: &EntityId) -> bool {
+        let inner = self.inner.lock();
+        let running = inner.actors.get(id);
+        running.is_some_and(|it| it.claims.standing(&inner.trust, self.clock.now()).is_ok())
+    }
+
     /// Who runs under `id`.
     pub(crate) fn identity(&self, id: &EntityId) -> Option<Identity> {
         let inner = self.inner.lock();
@@ -181,10 +188,11 @@ impl Registry {
             identity_of_actor(&running.claims),
             Wanted::Actor(running.start.clone()),
         );
-        inner.save()?;
+        // Whatever becomes of the file, it runs: nothing that has ended stays in its place.
+        let saved = inner.save();
         let before = inner.actors.insert(id, running);
         self.publish(&mut inner);
-        Ok(before.map(|running| running.actor))
+        saved.map(|()| before.map(|running| running.actor))
     }
 
     /// From now on this provider serves under its id; what did before is returned, to be stopped.
@@ -199,10 +207,10 @@ impl Registry {
             identity_of_provider(&running.claims),
             Wanted::Provider(running.start.clone()),
         );
-        inner.save()?;
+        let saved = inner.save();
         let before = inner.providers.insert(id, running);
         self.publish(&mut inner);
-        Ok(before.map(|running| running.provider))
+        saved.map(|()| before.map(|running| running.provider))
     }
 
     /// Nothing calls this actor any more; it may still have calls inside.
@@ -223,6 +231,16 @@ impl Registry {
         inner.save()?;
         self.publish(&mut inner);
         Ok(removed.map(|running| running.provider))
+    }
+
+    /// A provider that could not be started here is not wanted any more; whether there was one.
+    pub(crate) fn forget_provider(&self, id: &EntityId) -> io::Result<bool> {
+        let mut inner = self.inner.lock();
+        let was_wanted = inner.runs.remove_provider(id);
+        if was_wanted {
+            inner.save()?;
+        }
+        Ok(was_wanted)
     }
 
     /// Remembers an actor's new limit for the next start of this host.

@@ -184,6 +184,11 @@ impl Connection {
         }
     }
 
+    /// For how long nothing has come from the other side, as far as it was taken off the carrier.
+    pub fn silent_for(&self) -> Duration {
+        self.shared.silent_for()
+    }
+
     /// Ends the connection, once what is queued is written. Nothing more can be sent.
     pub fn close(&self) {
         self.shared.close();

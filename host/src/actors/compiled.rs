@@ -4,6 +4,8 @@
 //! compiled anew, as if it were not there. A file with its tag is mapped, not copied: its pages are read when they first run, and
 //! are the kernel's to take back.
 
+mod room;
+
 use std::{
     fs,
     io::{self, Read as _},
@@ -22,6 +24,9 @@ use wattle_core::Digest;
 const COMPILATIONS_MAX: usize = 1;
 
 const TAG_LEN: u64 = 32;
+
+/// Bytes of compiled code that are kept.
+const KEPT_BYTES_MAX: u64 = 1 << 30;
 
 /// What is hashed at a time: half of a small processor's second-level cache.
 const PIECE_LEN: usize = 128 << 10;
@@ -56,6 +61,8 @@ impl Compiler {
         let key = blake3::derive_key("wattle 1 compiled code of a host", host_seed.as_bytes());
         let turns = Semaphore::new(COMPILATIONS_MAX);
         let settings = settings_of(&engine);
+        let usable = ending(settings);
+        room::clear(&folder, |name| name.ends_with(&usable) && !name.starts_with(room::PARTIAL))?;
         Ok(Self { engine, settings, folder, key, turns, piece: Mutex::new(vec![0; PIECE_LEN]) })
     }
 
@@ -105,7 +112,7 @@ impl Compiler {
 
     /// Named by everything that the code depends on: the component, the engine's version and its settings.
     fn path(&self, digest: &Digest) -> PathBuf {
-        self.folder.join(format!("{}-{:016x}", digest.hex(), self.settings))
+        self.folder.join(format!("{}{}", digest.hex(), ending(self.settings)))
     }
 
     fn load(&self, path: &Path) -> Option<Component> {
@@ -114,6 +121,7 @@ impl Compiler {
             warn!(path = %path.display(), "compiled code was not made by this host: it is compiled again");
             return None;
         }
+        room::touch(&file);
         // The file that was read, whatever its name stands for by now.
         let opened = format!("/proc/self/fd/{}", file.as_raw_fd());
         #[allow(
@@ -149,12 +157,18 @@ impl Compiler {
 
     fn store(&self, path: &Path, code: &[u8]) -> io::Result<()> {
         use io::Write;
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        let mut file = tempfile::Builder::new().prefix(room::PARTIAL).tempfile_in(&self.folder)?;
         file.write_all(code)?;
         file.write_all(blake3::keyed_hash(&self.key, code).as_bytes())?;
         file.persist(path).map_err(|error| error.error)?;
+        room::make(&self.folder, path, KEPT_BYTES_MAX);
         Ok(())
     }
+}
+
+/// How the names of files end whose code was made with these settings.
+fn ending(settings: u64) -> String {
+    format!("-{settings:016x}")
 }
 
 fn unfit(error: &wasmtime::Error) -> CompileError {

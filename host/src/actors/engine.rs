@@ -4,6 +4,7 @@ use rustix::process::{Resource, getrlimit};
 use tracing::{info, warn};
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    component::Component,
 };
 
 /// The most linear memory any actor may be given.
@@ -24,6 +25,9 @@ const KEEP_RESIDENT_BYTES: usize = 128 * 1024;
 
 /// Instances at once in the largest pool: each reserves 4 GiB of address space and next to no memory.
 const POOL_INSTANCES_MAX: u32 = 1_000;
+
+/// Tables that a pool has for each instance.
+const TABLES_PER_INSTANCE: u32 = 4;
 
 /// A pool smaller than this is not worth its limits; instances are then allocated one by one.
 const POOL_INSTANCES_MIN: u32 = 32;
@@ -72,6 +76,13 @@ fn address_space_is_short() -> bool {
     getrlimit(Resource::As).current.is_some_and(|bytes| bytes < POOL_ADDRESS_SPACE_MIN)
 }
 
+/// Of the host's instances, what one of this component takes: one that is put together from several has a memory and tables for each,
+/// and a pool has only so many of these.
+pub(super) fn places_of(component: &Component) -> u32 {
+    let Some(required) = component.resources_required() else { return 1 };
+    required.num_memories.max(required.num_tables.div_ceil(TABLES_PER_INSTANCE)).max(1)
+}
+
 /// What both kinds of engine agree on; compiled code of one does not load in the other, which the cache's key takes care of.
 fn common() -> Config {
     let mut config = Config::new();
@@ -96,7 +107,7 @@ fn pooled(instances: u32) -> Config {
     pool.total_component_instances(instances)
         .total_core_instances(instances * 8)
         .total_memories(instances)
-        .total_tables(instances * 4)
+        .total_tables(instances * TABLES_PER_INSTANCE)
         .total_stacks(instances)
         .max_core_instances_per_component(64)
         .max_memories_per_component(8)
@@ -123,4 +134,24 @@ fn on_demand() -> Config {
         .memory_reservation_for_growth(GROWTH_BYTES)
         .memory_guard_size(64 * 1024);
     config
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_component_of_several_takes_the_places_of_several() {
+        let engine = Engine::default();
+        let places = |text: &str| {
+            let wasm = wat::parse_str(text).expect("a component");
+            places_of(&Component::from_binary(&engine, &wasm).expect("it compiles"))
+        };
+        assert_eq!(places("(component)"), 1);
+        let memory = "(core module $m (memory 1))";
+        let instances = "(core instance (instantiate $m))".repeat(3);
+        assert_eq!(places(&format!("(component {memory} {instances})")), 3);
+        let tables = format!("(core module $m {})", "(table 1 funcref)".repeat(9));
+        assert_eq!(places(&format!("(component {tables} (core instance (instantiate $m)))")), 3);
+    }
 }

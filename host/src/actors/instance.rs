@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use wasmtime::{Store, Trap, UpdateDeadline, component::ResourceTable};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline, component::ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{FieldMapError, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use wasmtime_wasi_io::IoView;
@@ -23,6 +23,7 @@ use super::{
     bridge::{Freight, Handles, ImportFailed, VALUES_BYTES_MAX},
     epoch::Running,
     limits::{InstanceLimits, Refused},
+    no_instance_left,
     stdio::ActorOutput,
 };
 use crate::router::{HandleCall, Origin, Router};
@@ -222,6 +223,9 @@ pub(crate) fn guest_error(error: &wasmtime::Error, state: &Instance) -> CallErro
         error.downcast_ref()
     {
         return CallError::new(ErrorKind::LimitExceeded, format!("{id}: headers: {limit}"));
+    }
+    if error.is::<PoolConcurrencyLimitError>() {
+        return no_instance_left();
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => {

@@ -31,6 +31,7 @@ impl Control {
     ) -> Result<Outcome, Failure> {
         if let Some((actor, running)) = self.registry.actor(&start.id).filter(|_| !again)
             && running == *start
+            && self.registry.holds(&start.id)
         {
             return Ok(done(true, self.takes_calls(&actor, "runs already")));
         }
@@ -103,7 +104,12 @@ impl Control {
     pub(crate) async fn stop_actor(&self, id: &EntityId) -> Result<Outcome, Failure> {
         builtin::check_free(id)?;
         let removed = self.registry.remove_actor(id).map_err(|error| super::disk(&error))?;
-        let Some(actor) = removed else { return Ok(done(true, format!("no actor runs as {id}"))) };
+        let Some(actor) = removed else {
+            if self.registry.provider(id).is_some() {
+                return Err(other_kind(id, "a provider", "provider"));
+            }
+            return Ok(done(true, format!("no actor runs as {id}")));
+        };
         let cut = drain(&actor, self.grace).await;
         self.links.settle().await;
         self.hold_artifacts();
@@ -141,6 +147,12 @@ pub(crate) async fn drain(actor: &Actor, grace: Duration) -> u32 {
 
 fn unfit(id: &EntityId, error: &ActorError) -> Failure {
     Failure::new(FailureKind::Invalid, format!("{id}: {error}")).with_next("wattle inspect FILE")
+}
+
+/// A command about one kind names something of the other.
+pub(super) fn other_kind(id: &EntityId, what: &str, kind: &str) -> Failure {
+    Failure::new(FailureKind::Conflict, format!("{id} is {what}"))
+        .with_next(format!("wattle stop {kind} {id}"))
 }
 
 pub(super) fn done(unchanged: bool, detail: String) -> Outcome {

@@ -242,6 +242,11 @@ impl Control {
             })
         });
         match runs {
+            // What could not be started with this host is not to be started with it the next time either.
+            None if self.registry.owner(id).as_ref() == Some(account) => {
+                self.stop_actor(id).await?;
+                self.stop_provider(id).await
+            }
             None => Ok(done(true, format!("nothing runs as {id}"))),
             Some((_, identity)) if identity.account != *account => {
                 let text = format!("{id} is account {}'s", identity.account);

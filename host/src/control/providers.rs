@@ -10,10 +10,15 @@ use wattle_claims::{ProviderClaims, Verified, provider};
 use wattle_core::{
     EntityId,
     control::{Failure, FailureKind, Outcome, StartProvider},
+    inventory::ProviderState,
     link::Settings,
 };
 
-use super::{Control, actors::done, disk};
+use super::{
+    Control,
+    actors::{done, other_kind},
+    disk,
+};
 use crate::{
     builtin,
     providers::{Image, Provider, ProviderLimits, ProviderSpec, StartFailure, Timings},
@@ -35,6 +40,7 @@ impl Control {
     ) -> Result<Outcome, Failure> {
         if let Some((provider, running)) = self.registry.provider(&start.id).filter(|_| !again)
             && running == *start
+            && !is_over(&provider.state().borrow())
         {
             let pid = self.ready(&provider, &start.id).await?;
             return Ok(done(true, format!("{} runs already (pid {pid})", start.id)));
@@ -133,6 +139,13 @@ impl Control {
     pub(crate) async fn stop_provider(&self, id: &EntityId) -> Result<Outcome, Failure> {
         builtin::check_free(id)?;
         let Some((provider, _)) = self.registry.provider(id) else {
+            if self.registry.forget_provider(id).map_err(|error| disk(&error))? {
+                let text = format!("{id} did not run, and will not be started with this host");
+                return Ok(done(false, text));
+            }
+            if self.registry.actor(id).is_some() {
+                return Err(other_kind(id, "an actor", "actor"));
+            }
             return Ok(done(true, format!("no provider runs as {id}")));
         };
         provider.stop(self.grace).await;
@@ -141,4 +154,9 @@ impl Control {
         self.hold_artifacts();
         Ok(done(false, format!("{id} is stopped")))
     }
+}
+
+/// Whether nothing more comes of it: it was stopped, or its claims do not hold any more.
+fn is_over(state: &ProviderState) -> bool {
+    matches!(state, ProviderState::Stopping | ProviderState::Denied { .. })
 }

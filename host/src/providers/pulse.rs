@@ -51,6 +51,8 @@ async fn until_frozen(connection: Connection, every: Duration, silence_max: Dura
                 sleep(every).await;
             }
             Err(PingError::Closed) => std::future::pending().await, // its end is heard in another way
+            // It says much, and the answer comes behind that.
+            Err(PingError::TimedOut) if connection.silent_for() < silence_max / 2 => {}
             Err(PingError::TimedOut) if silences.one_more_counts(stood_still) => {
                 return asked.elapsed();
             }

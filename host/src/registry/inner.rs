@@ -10,7 +10,7 @@ use wattle_claims::{HostClaims, RecordKey, Timestamp, TokenError, Trust, Verifie
 use wattle_core::{
     BuiltIn, EntityId,
     control::{Failure, FailureKind, StartActor},
-    entity::Identity,
+    entity::{CodeKey, Identity},
 };
 
 use super::{
@@ -69,8 +69,12 @@ impl Inner {
             None => Ok(()),
             Some(running) => {
                 let text = format!("{id} is running {}, this is {}", running.key, identity.key);
+                let kind = match running.key {
+                    CodeKey::Provider(_) => "provider",
+                    CodeKey::Actor(_) | CodeKey::BuiltIn(_) => "actor",
+                };
                 Err(Failure::new(FailureKind::Conflict, text)
-                    .with_next(format!("stop it first: wattle stop actor {id}")))
+                    .with_next(format!("stop it first: wattle stop {kind} {id}")))
             }
         }
     }

@@ -50,6 +50,15 @@ impl WhatRuns {
         }
     }
 
+    /// The same of a provider alone; whether there was one.
+    pub(super) fn remove_provider(&mut self, id: &EntityId) -> bool {
+        let is_provider = matches!(self.runs.get(id), Some((_, Wanted::Provider(_))));
+        if is_provider {
+            self.remove(id);
+        }
+        is_provider
+    }
+
     /// An id belongs to the account whose token first started it.
     pub(super) fn owner(&self, id: &EntityId) -> Option<&AccountKey> {
         self.owners.get(id)

@@ -82,8 +82,12 @@ pub(super) fn take_some<H: Handler>(
     buffer: &mut BytesMut,
 ) -> Result<Turn, Closed> {
     let mut requests = 0;
-    let mut spawned = false;
+    let (mut spawned, mut heard) = (false, false);
     while let Some(frame) = frame::decode(buffer).map_err(|error| protocol(&error.to_string()))? {
+        if !heard {
+            heard = true;
+            shared.hear();
+        }
         requests += usize::from(matches!(frame, Frame::Request { .. }));
         spawned |= take(shared, handler, frame).map_err(|Broken(what)| protocol(what))?;
         if requests == REQUESTS_PER_TURN {

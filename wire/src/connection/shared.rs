@@ -7,6 +7,7 @@ use std::{
     mem,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
     task::{Context, Poll, Waker},
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -47,6 +48,9 @@ pub(super) struct Shared {
     state: Mutex<State>,
     pub(super) ended: watch::Sender<bool>,
     pub(super) counters: Counts,
+    born: Instant,
+    /// When a frame came last, in milliseconds since `born`.
+    heard_ms: AtomicU64,
     pub(super) anchor: Anchor,
 }
 
@@ -74,8 +78,21 @@ impl Shared {
             state: Mutex::default(),
             ended: watch::Sender::new(false),
             counters: Counts::default(),
+            born: Instant::now(),
+            heard_ms: AtomicU64::new(0),
             anchor: Anchor::default(),
         }
+    }
+
+    /// A frame came.
+    pub(super) fn hear(&self) {
+        let now = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.heard_ms.store(now, Relaxed);
+    }
+
+    /// For how long none has.
+    pub(super) fn silent_for(&self) -> Duration {
+        self.born.elapsed().saturating_sub(Duration::from_millis(self.heard_ms.load(Relaxed)))
     }
 
     /// Works on the state, then wakes the writing task if there is something to write.

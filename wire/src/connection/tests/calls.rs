@@ -146,3 +146,15 @@ async fn a_ping_to_nobody_times_out() {
     let answer = here.connection.ping(Duration::from_millis(10)).await;
     assert_eq!(answer, Err(PingError::TimedOut));
 }
+
+#[tokio::test]
+async fn how_long_the_other_side_says_nothing_is_known() {
+    let (here, _there) = End::pair();
+    here.connection.ping(Duration::from_secs(5)).await.expect("answered");
+    let silence = Duration::from_millis(30);
+    assert!(here.connection.silent_for() < Duration::from_secs(5));
+    tokio::time::sleep(silence).await;
+    assert!(here.connection.silent_for() >= silence);
+    here.connection.ping(Duration::from_secs(5)).await.expect("answered");
+    assert!(here.connection.silent_for() < Duration::from_secs(5));
+}
