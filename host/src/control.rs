@@ -183,7 +183,7 @@ impl Control {
             Command::GetLinks => Ok(Outcome::Links(self.link_statuses())),
             Command::GetConfig { name } => self.get_config(name, command.account()),
             Command::Call(call) => self.user_call(call).await,
-            Command::Why(question) => Ok(Outcome::Explanation(self.router.explain(question))),
+            Command::Why(question) => Ok(Outcome::Explanation(self.explain(question))),
             Command::GetLogs(query) => Ok(Outcome::Logs(self.logbook.page(query))),
             Command::GetTrace { trace } => Ok(Outcome::Trace(self.router.spans().of(*trace))),
             Command::DrainHost { force, undo } => self.drain_host(*force, *undo).await,

@@ -1,14 +1,23 @@
 //! Values on the command line, each parsed once into what it means.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
-use wattle_core::{Constraints, Name, link::ConfigValue};
+use wattle_core::{Constraints, Name, link::ConfigValue, quantity};
 
 /// `KEY=VALUE`; the value may have further `=`.
 pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err(format!("{text:?} is not a setting: write KEY=VALUE")),
+    }
+}
+
+/// How long something is to last: not no time at all.
+pub(crate) fn lasting(text: &str) -> Result<Duration, String> {
+    match quantity::duration(text) {
+        Ok(lasts) if lasts >= Duration::from_secs(1) => Ok(lasts),
+        Ok(_) => Err("it would end at once: say a second or more".to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
 /// there is one: `wattle up` starts further ones beside it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  wattle host                                                   # in a project: its NATS, its account
+  wattle host    # in a project: its NATS, its account
   wattle host --nats-url nats://10.0.0.5:4222 --trust O… --token host.jwt --label room=kitchen")]
 pub(crate) struct HostArgs {
     #[command(flatten)]

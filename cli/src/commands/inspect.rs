@@ -10,7 +10,7 @@ use std::{
 use anyhow::Context as _;
 use clap::Args;
 use serde_json::Value;
-use wattle_claims::Trust;
+use wattle_claims::{Revocations, Signed, Timestamp, Trust};
 use wattle_core::{Digest, EntityId, Interface, inventory::Inventory};
 
 use super::Context;
@@ -18,7 +18,7 @@ use crate::{
     describe::{Content, Description, TokenDescription, describe, looks_like_token},
     exit::Exit,
     problem::Problem,
-    project::{Project, keys::Role},
+    project::{Project, file, keys::Role},
     session::{Standing, entities::nothing_runs_under},
     signing::provider::read,
 };
@@ -95,7 +95,30 @@ pub(super) fn trust(context: &Context) -> anyhow::Result<Option<Trust>> {
         Some(lattice) => lattice.clone(),
         None => project.lattice()?.name(),
     };
-    Ok(Some(Standing::of(&token, &lattice)?.trust))
+    let mut trust = Standing::of(&token, &lattice)?.trust;
+    for list in revocations(&project)? {
+        let list =
+            Signed::<Revocations>::parse(&list).and_then(|it| it.verify(&trust, Timestamp::now()));
+        // One that does not hold revokes nothing.
+        if let Ok(list) = list {
+            trust.revocations.insert(&list);
+        }
+    }
+    Ok(Some(trust))
+}
+
+/// The lists that this project has signed, as it keeps them.
+fn revocations(project: &Project) -> anyhow::Result<Vec<String>> {
+    let folder = match std::fs::read_dir(project.dir().join("revocations")) {
+        Ok(folder) => folder,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let mut lists = Vec::new();
+    for entry in folder {
+        lists.extend(file::read_small(&entry?.path())?);
+    }
+    Ok(lists)
 }
 
 /// A description for people.

@@ -9,7 +9,6 @@ use wattle_core::{
     control::{Command, Outcome},
     inventory::{Inventory, LinkStatus},
     link::{LinkConfig, LinkKey},
-    quantity,
 };
 
 use super::Context;
@@ -77,8 +76,8 @@ pub(crate) struct PutArgs {
     /// Where the callee may run: any, local (the caller's host) or remote (another)
     #[arg(long, value_enum, default_value_t, hide_possible_values = true)]
     locality: LocalityArg,
-    /// The link ends after this time: 1h, 7d [default: it does not end]
-    #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
+    /// The link ends after this time, and a minute that hosts allow for clocks: 1h, 7d [default: it does not end]
+    #[arg(long, value_name = "TIME", value_parser = value::lasting)]
     expires_in: Option<Duration>,
     /// Take passwords in plain settings
     #[arg(long)]

@@ -16,7 +16,10 @@ use super::Context;
 use crate::{
     exit::Exit,
     problem::Report,
-    session::{Session, entities::unexpected},
+    session::{
+        Session,
+        entities::{nothing_runs_under, runs, unexpected},
+    },
 };
 
 /// How often a followed log is asked for what is new.
@@ -76,6 +79,12 @@ pub(crate) async fn run(context: &Context, args: LogsArgs) -> anyhow::Result<Exi
     let mut lines: Vec<_> =
         logs.iter().zip(&pages).flat_map(|(log, page)| log.lines(page)).collect();
     lines.sort_by_key(|(_, line)| line.at_ms);
+    if let Some(id) = query.id.as_ref().filter(|_| lines.is_empty() && !args.follow) {
+        let inventories = session.inventories_until(|known| runs(known, id)).await?;
+        if !runs(&inventories, id) {
+            return Err(nothing_runs_under(id, &inventories).into());
+        }
+    }
     let older = lines.len().saturating_sub(usize::try_from(args.lines).unwrap_or(usize::MAX));
     lines[older..].iter().for_each(|(log, line)| log.show(line));
     if args.follow {

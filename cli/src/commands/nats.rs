@@ -41,7 +41,8 @@ pub(crate) enum InitCommand {
     /// its machine.
     #[command(after_help = "Examples:
   wattle nats init server --out nats --tls-host nats.example.com --allow-host pi-3=N…
-  wattle nats init server --out nats --allow-host pi-3=N… --allow-host pi-4=N… --force   # one more host
+  # one more host
+  wattle nats init server --out nats --allow-host pi-3=N… --allow-host pi-4=N… --force
   wattle nats init server --out nats --cert fullchain.pem --key privkey.pem")]
     Server(Access),
     /// Write a server that has the lattice's records and artifacts, and that the servers of sites join as leaf nodes

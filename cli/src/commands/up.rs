@@ -172,7 +172,7 @@ fn report(
         let state = if already { "is up already" } else { "is up" };
         format!(
             "lattice {lattice} {state}\n  host      {name} ({host})\n  nats      {url}\n  folder    {}\n\
-             try:\n  wattle build examples/http-hello\n  wattle start provider http-server\n  \
+             try:\n  wattle new actor hello\n  wattle start provider http-server\n  \
              wattle get inventory\n  wattle logs --follow\n  wattle down",
             project.dir().display()
         )

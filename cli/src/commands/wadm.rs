@@ -20,7 +20,7 @@ use crate::{
 /// and prints the one command that admits it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  wattle wadm                                                   # in a project: its NATS, its account
+  wattle wadm    # in a project: its NATS, its account
   wattle wadm --nats-url nats://10.0.0.5:4222 --trust O… --token host.jwt")]
 pub(crate) struct WadmArgs {
     /// What it is called [default: the name that its token says, else wadm]

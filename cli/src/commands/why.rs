@@ -4,13 +4,19 @@ use std::fmt::Write;
 
 use clap::Args;
 use wattle_core::{
-    EntityId, Interface, LinkName,
+    EntityId, HostKey, Interface, LinkName,
     control::{Command, Outcome, Question},
     inventory::Explanation,
 };
 
 use super::Context;
-use crate::{exit::Exit, session::entities::unexpected};
+use crate::{
+    exit::Exit,
+    session::{
+        Session,
+        entities::{host_of, party, unexpected},
+    },
+};
 
 /// Show why a call is allowed, or what is missing
 ///
@@ -31,20 +37,50 @@ pub(crate) struct WhyArgs {
 
 pub(crate) async fn run(context: &Context, args: WhyArgs) -> anyhow::Result<Exit> {
     let session = context.session().await?;
-    let host = session.host().await?;
+    let hosts = hosts(&session, &args).await?;
     let question = Question {
         caller: args.caller.clone(),
         callee: args.callee.clone(),
         interface: args.interface.clone(),
         link_name: args.name,
     };
-    let explanation = match session.ask(&host, Command::Why(question)).await? {
-        Outcome::Explanation(explanation) => explanation,
-        other => return Err(unexpected(&other)),
-    };
+    let mut explanation = explained(&session, &hosts[0], &question).await?;
+    for host in &hosts[1..] {
+        if explanation.allowed {
+            explanation = explained(&session, host, &question).await?;
+        }
+    }
     let question = format!("{} -> {} on {}", args.caller, args.callee, args.interface);
     context.output.answer(&explanation, || as_text(&question, &explanation));
     Ok(if explanation.allowed { Exit::Ok } else { Exit::Denied })
+}
+
+/// The hosts that know whether the link holds: those that run its ends. At least one.
+async fn hosts(session: &Session, args: &WhyArgs) -> anyhow::Result<Vec<HostKey>> {
+    let mut hosts = Vec::new();
+    if !session.is_for_one_host() {
+        let inventories = session.inventories().await?;
+        for id in [&args.caller, &args.callee] {
+            let party = party(&inventories, id).ok();
+            let host = party.and_then(|party| host_of(&inventories, &party).cloned());
+            hosts.extend(host.filter(|host| !hosts.contains(host)));
+        }
+    }
+    if hosts.is_empty() {
+        hosts.push(session.host().await?);
+    }
+    Ok(hosts)
+}
+
+async fn explained(
+    session: &Session,
+    host: &HostKey,
+    question: &Question,
+) -> anyhow::Result<Explanation> {
+    match session.ask(host, Command::Why(question.clone())).await? {
+        Outcome::Explanation(explanation) => Ok(explanation),
+        other => Err(unexpected(&other)),
+    }
 }
 
 fn as_text(question: &str, explanation: &Explanation) -> String {

@@ -7,10 +7,10 @@ use tracing::{debug, warn};
 use wattle_claims::{LinkRecord, RecordKey, Signed, TokenKind, peek_kind};
 use wattle_core::{
     AccountKey, Link, Locality, Name,
-    control::{Failure, FailureKind, Outcome},
+    control::{Failure, FailureKind, Outcome, Question},
     entity::Party,
     event::Event,
-    inventory::LinkState,
+    inventory::{Explanation, LinkState, Step},
     link::ConfigValue,
 };
 
@@ -180,6 +180,20 @@ impl Control {
         let is_everywhere = link.target.identity.key.is_built_in();
         let hosts = if is_everywhere { Vec::new() } else { edge.staying().cloned().collect() };
         LinkState::Active { url, local: edge.is_local(), hosts }
+    }
+
+    /// Whether a call would be allowed, and answered by who is at the link's ends, as far as this host knows.
+    pub(super) fn explain(&self, question: &Question) -> Explanation {
+        let mut explanation = self.router.explain(question);
+        let edge = self.router.routes().edge_in_question(question).cloned();
+        if let Some(edge) = edge.filter(|_| explanation.allowed)
+            && let Ok(key) = edge.record.parse()
+            && let LinkState::Failed { reason } = self.link_state(&key, &edge.link)
+        {
+            explanation.allowed = false;
+            explanation.steps.push(Step { holds: false, finding: format!("the link: {reason}") });
+        }
+        explanation
     }
 
     fn end_state(&self, end: &Party, number: u32) -> End {

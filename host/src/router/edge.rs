@@ -5,6 +5,7 @@ use std::sync::Arc;
 use wattle_claims::Timestamp;
 use wattle_core::{
     AccountKey, BuiltIn, CallError, ErrorKind, HostKey, Interface, Link, Locality, entity::Party,
+    link::LinkConfig,
 };
 use wattle_http::outgoing::{Scope, ScopeError};
 
@@ -188,8 +189,19 @@ impl Edge {
     }
 
     fn not_covered(&self, interface: &str) -> Denial {
-        let Link { source, target, name, .. } = &self.link;
-        let next = format!("wattle link put {} {} {interface} --name {name}", source.id, target.id);
+        let Link { source, target, name, interfaces, constraints, .. } = &self.link;
+        let own = interfaces.iter().map(Interface::as_str);
+        let all: Vec<&str> = own.chain([interface]).collect();
+        // It takes the place of the one that there is, so it says what that does.
+        let mut next =
+            format!("wattle link put {} {} {} --name {name}", source.id, target.id, all.join(","));
+        for (key, values) in constraints {
+            values.iter().for_each(|value| next.push_str(&format!(" --constraint {key}={value}")));
+        }
+        let is_set = |config: &LinkConfig| !config.named.is_empty() || !config.values.is_empty();
+        if is_set(&self.link.source_config) || is_set(&self.link.target_config) {
+            next.push_str(" (and its settings)");
+        }
         Denial::new(format!("the link {} does not cover {interface}", self.link.key()))
             .with_next(next)
     }

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use rand::seq::IteratorRandom as _;
 use tokio::time::{sleep, timeout_at};
 use tracing::debug;
-use wattle_core::{CallError, ErrorKind, HostKey, Link, Locality, call::RemoteHead, codec};
+use wattle_core::{CallError, ErrorKind, HostKey, Link, call::RemoteHead, codec};
 use wattle_lattice::Sessions;
 use wattle_wire::{Reply, Request};
 
@@ -288,7 +288,7 @@ fn head(
 
 #[cfg(test)]
 mod tests {
-    use wattle_core::{AccountKey, BuiltIn, entity::CodeKey};
+    use wattle_core::{AccountKey, BuiltIn, Locality, entity::CodeKey};
 
     use super::*;
     use crate::router::{Granted, Known, RoutesBuilder, There, Validity};

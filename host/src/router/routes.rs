@@ -153,7 +153,9 @@ impl Routes {
                     .collect();
                 match hosts.as_slice() {
                     [] => format!("no actor runs here as {id}"),
-                    hosts => format!("{id} runs on {}: add --host", hosts.join(" and ")),
+                    hosts => {
+                        format!("{id} runs on {}: call it with that --host", hosts.join(" and "))
+                    }
                 }
             };
             CallError::new(ErrorKind::NotFound, text)
@@ -172,16 +174,23 @@ impl Routes {
         &self.edges
     }
 
-    pub(super) fn explain(&self, question: &Question, now: Timestamp) -> Explanation {
+    /// The link that a question is about.
+    pub(crate) fn edge_in_question(&self, question: &Question) -> Option<&Arc<Edge>> {
         let Question { caller, callee, interface, link_name } = question;
-        let edge = self.edges.iter().find(|edge| {
+        self.edges.iter().find(|edge| {
             let Link { source, target, name, interfaces, .. } = &edge.link;
             source.id == *caller
                 && target.id == *callee
                 && name == link_name
                 && interfaces.iter().any(|named| named.package() == interface.package())
-        });
-        let Some(edge) = edge else { return self.without_link(question) };
+        })
+    }
+
+    pub(super) fn explain(&self, question: &Question, now: Timestamp) -> Explanation {
+        let Some(edge) = self.edge_in_question(question) else {
+            return self.without_link(question);
+        };
+        let interface = &question.interface;
         let mut steps = self.steps.get(&edge.number).cloned().unwrap_or_default();
         match edge.check(interface.as_str(), now) {
             Ok(()) => Explanation { allowed: true, steps, next: None },
@@ -231,7 +240,18 @@ impl Routes {
                 link_name.as_str()
             ),
         });
-        let next = format!("wattle link put {caller} {callee} {interface} --name {link_name}");
+        // All of the package that the caller would need the link for, as there is one for each package.
+        let needs = anywhere(caller).map_or(&[][..], |known| &known.imports);
+        let answers = anywhere(callee).map_or(&[][..], |known| &known.exports);
+        let both = needs.iter().filter(|named| {
+            named.package() == interface.package()
+                && answers.contains(named)
+                && **named != *interface
+        });
+        let interfaces: Vec<&str> =
+            [interface].into_iter().chain(both).map(|named| named.as_str()).collect();
+        let interfaces = interfaces.join(",");
+        let next = format!("wattle link put {caller} {callee} {interfaces} --name {link_name}");
         Explanation { allowed: false, steps, next: Some(next) }
     }
 }

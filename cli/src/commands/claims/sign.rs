@@ -9,9 +9,10 @@ use std::{
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 use wattle_claims::{AccountClaims, Body, HostClaims, Right, UserClaims, provider};
-use wattle_core::{AccountKey, HostKey, Interface, Name, UserKey, quantity};
+use wattle_core::{AccountKey, HostKey, Interface, Name, UserKey};
 
 use crate::{
+    args::value,
     commands::{Context, build::as_text},
     exit::Exit,
     problem::Problem,
@@ -129,7 +130,7 @@ pub(crate) struct AccountArgs {
 #[derive(Debug, Args)]
 struct Made {
     /// It ends after this time: 1h, 30d [default: it does not end]
-    #[arg(long, value_name = "TIME", value_parser = quantity::duration)]
+    #[arg(long, value_name = "TIME", value_parser = value::lasting)]
     expires_in: Option<Duration>,
     /// Where the result goes [default: a token to stdout, an artifact beside its source]
     #[arg(long, value_name = "FILE")]

@@ -14,7 +14,7 @@ use crate::{
 
 /// Check a signed file or token against whom the project trusts
 ///
-/// Exits with 0 if it holds now, and with 3 and the reason if not. Revocations are checked by hosts, which know them.
+/// Exits with 0 if it holds now, and with 3 and the reason if not. Of revocations those count that this project made; hosts know all.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  wattle claims verify build/counter.signed.wasm")]
 pub(crate) struct VerifyArgs {

@@ -13,17 +13,28 @@ pub(super) async fn show(session: &Session) -> anyhow::Result<Exit> {
     let mut seen = BTreeMap::new();
     for host in session.hosts().await? {
         for link in links(session, &host).await? {
-            // Each host tells how a link is with it; the one where it is active says most.
-            let key = link.link.key();
-            let active = matches!(link.state, LinkState::Active { .. });
-            if active || !seen.contains_key(&key) {
-                seen.insert(key, link);
+            // Each host tells how a link is with it; one where its ends run says most.
+            let (key, says) = (link.link.key(), says(&link.state));
+            if seen.get(&key).is_none_or(|(most, _)| says > *most) {
+                seen.insert(key, (says, link));
             }
         }
     }
-    let links: Vec<LinkStatus> = seen.into_values().collect();
+    let links: Vec<LinkStatus> = seen.into_values().map(|(_, link)| link).collect();
     session.output.answer(&links, || as_text(&links));
     Ok(Exit::Ok)
+}
+
+/// How much a state says of a link, beside what other hosts say of it: only who runs an end knows that it failed, or where it listens.
+fn says(state: &LinkState) -> u8 {
+    match state {
+        LinkState::Failed { .. } => 5,
+        LinkState::Active { url: Some(_), .. } => 4,
+        LinkState::Active { local: true, .. } => 3,
+        LinkState::Active { .. } => 2,
+        LinkState::Denied { .. } => 1,
+        LinkState::Waiting { .. } => 0,
+    }
 }
 
 fn as_text(links: &[LinkStatus]) -> String {
