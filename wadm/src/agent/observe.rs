@@ -68,7 +68,7 @@ fn observed(
     account: &AccountKey,
     programs: &BTreeMap<Digest, BTreeSet<Artifact>>,
 ) -> Host {
-    let state = match (host.is_lost(), host.beat.draining) {
+    let state = match (host.is_lost() || host.is_unheard(), host.beat.draining) {
         (true, _) => HostState::Lost,
         (false, true) => HostState::Draining,
         (false, false) => HostState::Ready,
@@ -103,6 +103,6 @@ pub(super) fn failed_links(
 
 /// Hosts that can be told something.
 pub(super) fn reachable(view: &View) -> impl Iterator<Item = (&HostKey, &Inventory)> {
-    let hosts = view.hosts.iter().filter(|(_, host)| !host.is_lost());
+    let hosts = view.hosts.iter().filter(|(_, host)| !host.is_lost() && !host.is_unheard());
     hosts.filter_map(|(key, host)| Some((key, &host.inventory.as_ref()?.0)))
 }

@@ -31,6 +31,8 @@ pub(super) struct HostView {
     pub(super) since: Instant,
     /// Whether it was lost while we could hear.
     was_lost: bool,
+    /// When it came back after that: what it said before counts no more.
+    returned: Option<Instant>,
     /// What it said when it was asked, and when that was.
     pub(super) inventory: Option<(Inventory, Instant)>,
 }
@@ -42,8 +44,14 @@ impl HostView {
 
     /// Whether it has to be asked what it runs.
     pub(super) fn is_stale(&self) -> bool {
-        !self.is_lost()
-            && self.inventory.as_ref().is_none_or(|(known, _)| known.running != self.beat.running)
+        let differs = |(known, _): &(Inventory, Instant)| known.running != self.beat.running;
+        !self.is_lost() && (self.is_unheard() || self.inventory.as_ref().is_none_or(differs))
+    }
+
+    /// Whether it is back and has not said yet what it runs: it may be starting still.
+    pub(super) fn is_unheard(&self) -> bool {
+        let asked = self.inventory.as_ref().map(|(_, asked)| *asked);
+        asked.zip(self.returned).is_some_and(|(asked, returned)| asked < returned)
     }
 }
 
@@ -182,6 +190,9 @@ impl View {
             if known.was_lost || known.is_lost() || beat.uptime_s < known.beat.uptime_s {
                 known.since = heard;
             }
+            if known.was_lost || known.is_lost() {
+                known.returned = Some(heard);
+            }
             known.was_lost = false;
             (known.beat, known.heard) = (beat, heard);
             return changed || known.is_stale();
@@ -191,7 +202,7 @@ impl View {
             return false;
         }
         let since = heard.checked_sub(Duration::from_secs(beat.uptime_s)).unwrap_or(heard);
-        self.hosts.insert(host, HostView { beat, heard, since, was_lost: false, inventory: None });
+        self.hosts.insert(host, HostView { beat, heard, since, was_lost: false, returned: None, inventory: None });
         true
     }
 
