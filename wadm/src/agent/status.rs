@@ -96,12 +96,26 @@ impl Seen<'_> {
     }
 
     fn failed_links(&self, version: &Version) -> BTreeMap<String, String> {
-        let keys = version.links.iter().map(wattle_core::Link::key);
-        let failed = keys.filter_map(|key| {
-            let reason = self.failed_links.get(&key)?;
-            Some((key.to_string(), reason.clone()))
+        let failed = version.links.iter().filter_map(|link| {
+            let key = link.key();
+            let reason = self.failed_links.get(&key).cloned();
+            let mut ends = [&link.source.id, &link.target.id].into_iter();
+            let reason = reason.or_else(|| ends.find_map(|id| self.absence(version, id)))?;
+            Some((key.to_string(), reason))
         });
         failed.collect()
+    }
+
+    /// That what is used of another application is not there: no host says so, as it may come.
+    fn absence(&self, version: &Version, id: &EntityId) -> Option<String> {
+        if !version.uses.contains(id) {
+            return None;
+        }
+        match self.round.status.get(id) {
+            None => Some(format!("no application that is deployed has {id} (any more)")),
+            Some(status) if status.ready == 0 => Some(format!("nothing answers as {id}")),
+            Some(_) => None,
+        }
     }
 
     fn components(

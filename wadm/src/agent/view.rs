@@ -202,7 +202,10 @@ impl View {
             return false;
         }
         let since = heard.checked_sub(Duration::from_secs(beat.uptime_s)).unwrap_or(heard);
-        self.hosts.insert(host, HostView { beat, heard, since, was_lost: false, returned: None, inventory: None });
+        self.hosts.insert(
+            host,
+            HostView { beat, heard, since, was_lost: false, returned: None, inventory: None },
+        );
         true
     }
 

@@ -111,3 +111,35 @@ async fn deleting_one_of_two_that_share_leaves_the_other_without_a_failed_reques
     .await;
     assert_eq!(lattice.ask(&["get", "links"]).await, json!([]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_is_not_settled_whose_store_another_does_not_have_any_more() {
+    let redis = Redis::start().await;
+    let lattice = Lattice::start_alone().await;
+    lattice.write("counter.wasm", &Guest::Counter.component());
+    let [first, second] = manifests(&redis, [free_port(), free_port()]);
+    for (file, text) in [("first.yaml", &first), ("second.yaml", &second)] {
+        let file = lattice.write(file, text.as_bytes());
+        lattice.wattle(&["app", "deploy", &file]).await.ok();
+    }
+    let status = async || lattice.ask(&["app", "status", "second"]).await;
+    assert_eq!(status().await["state"], "settled");
+
+    // Its next version has the web alone.
+    let (head, rest) = first.split_once("  components:\n").expect("components");
+    let (_, web) = rest.split_once("    - name: web\n").expect("the web");
+    let (web, _) = web.split_once("      traits:").expect("its link");
+    let next = format!("{head}  components:\n    - name: web\n{web}")
+        .replace("version: v1", "version: v2");
+    let file = lattice.write("next.yaml", next.as_bytes());
+    lattice.wattle(&["app", "deploy", &file]).await.ok();
+    wattle_testing::eventually("it is said", Duration::from_secs(10), async || {
+        let status = status().await;
+        let failed = status["failed-links"].as_object().expect("links").values();
+        let says = |reason: &serde_json::Value| reason.to_string().contains("has first/store");
+        (status["state"] == "failing" && failed.clone().any(says)).then_some(())
+    })
+    .await;
+    let said = lattice.wattle(&["app", "status", "second"]).await;
+    assert!(said.mentions("first/store"), "{said}");
+}
