@@ -75,6 +75,11 @@ impl Project {
         &self.dir
     }
 
+    /// Where the revocations are kept that this project has signed: a file for each issuer.
+    pub(crate) fn revocations(&self) -> PathBuf {
+        self.dir.join("revocations")
+    }
+
     pub(crate) fn keys(&self) -> Keys {
         Keys::new(self.dir.join("keys"))
     }

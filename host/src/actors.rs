@@ -191,8 +191,9 @@ impl ActorRuntime {
             .map_err(|error| ActorError::Link(format!("{error:#}")))?;
         let bridged = bridge::Exports::new(&compiled.component, &spec.exports)?;
         let limits = spec.limits;
-        let places = engine::places_of(&compiled.component);
-        let at_once_max = u32::from(self.instances_of_one_max) / places;
+        // Whatever it is made of, it gets a place: nobody waits for more than there are.
+        let at_once_max = u32::from(self.instances_of_one_max);
+        let places = engine::places_of(&compiled.component).min(at_once_max);
         Ok(Actor {
             id: spec.party.id.clone(),
             party: spec.party,
@@ -205,7 +206,7 @@ impl ActorRuntime {
             needs: needs::of(&compiled.component),
             gate: Gate::new(
                 spec.scale,
-                u16::try_from(at_once_max).unwrap_or(u16::MAX).max(1),
+                u16::try_from(at_once_max / places).unwrap_or(u16::MAX),
                 limits.queue.unwrap_or(QUEUE_MAX_DEFAULT),
             ),
             deadline: limits

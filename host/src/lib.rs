@@ -20,6 +20,7 @@ mod providers;
 mod records;
 mod registry;
 mod reports;
+mod room;
 mod router;
 mod settings;
 mod state;

@@ -109,7 +109,7 @@ pub(super) fn trust(context: &Context) -> anyhow::Result<Option<Trust>> {
 
 /// The lists that this project has signed, as it keeps them.
 fn revocations(project: &Project) -> anyhow::Result<Vec<String>> {
-    let folder = match std::fs::read_dir(project.dir().join("revocations")) {
+    let folder = match std::fs::read_dir(project.revocations()) {
         Ok(folder) => folder,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error.into()),

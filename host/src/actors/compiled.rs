@@ -4,8 +4,6 @@
 //! compiled anew, as if it were not there. A file with its tag is mapped, not copied: its pages are read when they first run, and
 //! are the kernel's to take back.
 
-mod room;
-
 use std::{
     fs,
     io::{self, Read as _},
@@ -19,6 +17,8 @@ use tokio::sync::Semaphore;
 use tracing::{info, warn};
 use wasmtime::{Engine, component::Component};
 use wattle_core::Digest;
+
+use crate::room::{self, PARTIAL};
 
 /// Compilations at once: each uses all cores by itself (wasmtime compiles functions in parallel).
 const COMPILATIONS_MAX: usize = 1;
@@ -62,7 +62,11 @@ impl Compiler {
         let turns = Semaphore::new(COMPILATIONS_MAX);
         let settings = settings_of(&engine);
         let usable = ending(settings);
-        room::clear(&folder, |name| name.ends_with(&usable) && !name.starts_with(room::PARTIAL))?;
+        // What other versions and settings of the engine made, and what a crash left half written.
+        let is_useless = |name: &str| !name.ends_with(&usable) || name.starts_with(PARTIAL);
+        if let Err(error) = room::clear(&folder, is_useless) {
+            warn!(%error, "compiled code that is of no use cannot be removed");
+        }
         Ok(Self { engine, settings, folder, key, turns, piece: Mutex::new(vec![0; PIECE_LEN]) })
     }
 
@@ -157,11 +161,14 @@ impl Compiler {
 
     fn store(&self, path: &Path, code: &[u8]) -> io::Result<()> {
         use io::Write;
-        let mut file = tempfile::Builder::new().prefix(room::PARTIAL).tempfile_in(&self.folder)?;
+        let mut file = tempfile::Builder::new().prefix(PARTIAL).tempfile_in(&self.folder)?;
         file.write_all(code)?;
         file.write_all(blake3::keyed_hash(&self.key, code).as_bytes())?;
         file.persist(path).map_err(|error| error.error)?;
-        room::make(&self.folder, path, KEPT_BYTES_MAX);
+        // What is mapped stays until nobody uses it.
+        if let Err(error) = room::make(&self.folder, KEPT_BYTES_MAX, |file| file != path) {
+            warn!(%error, "old compiled code cannot be removed");
+        }
         Ok(())
     }
 }

@@ -2,18 +2,17 @@
 
 use std::{
     collections::BTreeSet,
+    ffi::OsStr,
     fs::{self, DirBuilder, File},
     io::{self, Read, Write},
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 
 use parking_lot::Mutex;
 use wattle_core::Digest;
 
-/// How a file is named that is not yet whole.
-const PARTIAL: &str = ".partial-";
+use crate::room::{self, PARTIAL};
 
 /// A folder of files named by 64 hex digits.
 #[derive(Debug)]
@@ -28,12 +27,7 @@ impl Folder {
     /// Makes the folder, readable for its owner only, and removes what a crash left half written.
     pub(super) fn open(dir: PathBuf, bytes_max: u64) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
-        for entry in fs::read_dir(&dir)? {
-            let entry = entry?;
-            if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
-                fs::remove_file(entry.path())?;
-            }
-        }
+        room::clear(&dir, |name| name.starts_with(PARTIAL))?;
         Ok(Self { dir, bytes_max, held: Mutex::default(), evicting: Mutex::default() })
     }
 
@@ -45,7 +39,7 @@ impl Folder {
     pub(super) fn digests(&self, max: usize) -> io::Result<Vec<Digest>> {
         let names =
             fs::read_dir(&self.dir)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        Ok(names.filter_map(|name| format!("sha256:{name}").parse().ok()).take(max).collect())
+        Ok(names.filter_map(|name| of_name(&name)).take(max).collect())
     }
 
     /// The file's bytes, at most `len_max`; it then counts as just used.
@@ -64,9 +58,7 @@ impl Folder {
         }
         let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0));
         (&file).take(len_max).read_to_end(&mut bytes)?;
-        if let Err(error) = file.set_modified(SystemTime::now()) {
-            tracing::debug!(%digest, %error, "an artifact's last use is not noted");
-        }
+        room::touch(&file);
         Ok(bytes)
     }
 
@@ -89,36 +81,13 @@ impl Folder {
     /// Removes the files that were not used for the longest time, but never what is held, nor `newest`.
     fn make_room(&self, newest: &Digest) -> io::Result<()> {
         let _alone = self.evicting.lock();
-        let mut files = self.files()?;
-        let mut bytes: u64 = files.iter().map(|file| file.len).sum();
-        files.sort_by_key(|file| file.used);
         let held = self.held.lock().clone();
-        for file in
-            files.iter().filter(|file| file.digest != *newest && !held.contains(&file.digest))
-        {
-            if bytes <= self.bytes_max {
-                break;
-            }
-            fs::remove_file(self.path(&file.digest))?;
-            bytes -= file.len;
-        }
-        Ok(())
-    }
-
-    /// What is in the folder; what is not named by a digest is not ours to touch.
-    fn files(&self) -> io::Result<Vec<Cached>> {
-        let mut files = Vec::new();
-        for entry in fs::read_dir(&self.dir)? {
-            let entry = entry?;
-            let name = entry.file_name();
-            let Some(digest) = name.to_str().and_then(|hex| format!("sha256:{hex}").parse().ok())
-            else {
-                continue;
-            };
-            let metadata = entry.metadata()?;
-            files.push(Cached { digest, len: metadata.len(), used: metadata.modified()? });
-        }
-        Ok(files)
+        // What is not named by a digest is not ours to touch.
+        let may_go = |path: &Path| {
+            let digest = path.file_name().and_then(OsStr::to_str).and_then(of_name);
+            digest.is_some_and(|digest| digest != *newest && !held.contains(&digest))
+        };
+        room::make(&self.dir, self.bytes_max, may_go)
     }
 
     fn path(&self, digest: &Digest) -> PathBuf {
@@ -126,8 +95,6 @@ impl Folder {
     }
 }
 
-struct Cached {
-    digest: Digest,
-    len: u64,
-    used: SystemTime,
+fn of_name(hex: &str) -> Option<Digest> {
+    format!("sha256:{hex}").parse().ok()
 }

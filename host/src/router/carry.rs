@@ -29,7 +29,7 @@ impl Router {
             let answer = self.carry_here(edge, interface, function, request, context).await;
             return answer.map(|reply| (reply, None));
         }
-        let is_elsewhere_too = edge.hosts(interface).next().is_some();
+        let is_elsewhere_too = edge.hosts(interface, None).next().is_some();
         // Boxed: calls on one host need no room for what they would do on another.
         let elsewhere = |request| {
             Box::pin(self.carry_elsewhere(edge, None, interface, function, request, context))

@@ -98,9 +98,17 @@ impl Edge {
         self.elsewhere.iter().filter(|other| !other.is_leaving).map(|other| &other.host)
     }
 
-    /// The other hosts that take calls on `interface`.
-    pub(crate) fn hosts(&self, interface: &str) -> impl Iterator<Item = &HostKey> + Clone {
-        self.elsewhere.iter().filter(move |other| other.takes(interface)).map(|other| &other.host)
+    /// The other hosts that take calls on `interface`; of one that must be called it is `only` that one.
+    pub(crate) fn hosts<'a, 'b>(
+        &'a self,
+        interface: &'b str,
+        only: Option<&'b HostKey>,
+    ) -> impl Iterator<Item = &'a HostKey> + Clone {
+        let fits = move |other: &&OtherHost| match only {
+            Some(host) => other.host == *host,
+            None => other.takes(interface),
+        };
+        self.elsewhere.iter().filter(fits).map(|other| &other.host)
     }
 
     /// Whether `host` is one where the callee may be called, if it must be that one.

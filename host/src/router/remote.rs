@@ -20,7 +20,7 @@ use wattle_core::{CallError, ErrorKind, HostKey, Link, call::RemoteHead, codec};
 use wattle_lattice::Sessions;
 use wattle_wire::{Reply, Request};
 
-use super::{Denial, Edge, Router, Routes, carry::left_ms, edge::OtherHost, step};
+use super::{Denial, Edge, Router, Routes, carry::left_ms, step};
 use crate::{
     actors::{CallContext, deadline_passed},
     lanes::Lanes,
@@ -138,11 +138,7 @@ impl Router {
         request: Request,
         context: &CallContext,
     ) -> Result<(Reply, &'h HostKey), CallError> {
-        let fits = |other: &&OtherHost| match only {
-            Some(host) => other.host == *host,
-            None => other.takes(interface),
-        };
-        let hosts = edge.elsewhere.iter().filter(fits).map(|other| &other.host);
+        let hosts = edge.hosts(interface, only);
         if hosts.clone().next().is_none() {
             let error = edge.nowhere();
             self.spans.refused(context, &step(edge, interface, function, None), &error);

@@ -27,7 +27,7 @@ pub(super) struct Candidate<'a> {
     pub(super) load: u32,
     /// Whether it has the artifact.
     pub(super) is_cached: bool,
-    /// Whether nothing is heard of it: a scaler that has so many on each host has none there to wait for.
+    /// Whether nothing is heard of it, or it is drained: a scaler that has so many on each host has none there to wait for.
     pub(super) is_away: bool,
 }
 

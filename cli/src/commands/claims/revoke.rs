@@ -141,7 +141,7 @@ fn keep(session: &Session, signer: &Signer, token: &str) -> anyhow::Result<()> {
 }
 
 fn path(session: &Session, issuer: &str) -> std::path::PathBuf {
-    session.project.dir().join("revocations").join(format!("{issuer}.jwt"))
+    session.project.revocations().join(format!("{issuer}.jwt"))
 }
 
 #[cfg(test)]

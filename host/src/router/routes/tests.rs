@@ -79,7 +79,7 @@ fn put_link(builder: &mut RoutesBuilder, number: u32, issuer: char, link: &Link)
 }
 
 fn hosts(edge: &Edge, interface: &str) -> BTreeSet<HostKey> {
-    edge.hosts(interface).cloned().collect()
+    edge.hosts(interface, None).cloned().collect()
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The folder of compiled code: what is of no use any more goes, and of the rest what was not used for the longest time.
+//! Folders that keep what can be had again: whole files or none, and of those that grow too large what was not used for the longest
+//! time goes.
 
 use std::{
     fs, io,
@@ -6,17 +7,23 @@ use std::{
     time::SystemTime,
 };
 
-use tracing::{debug, warn};
+use tracing::debug;
 
 /// How a file is named that is not yet whole.
-pub(super) const PARTIAL: &str = ".partial-";
+pub(crate) const PARTIAL: &str = ".partial-";
 
-/// Removes what other versions and settings of the engine made, and what a crash left half written. Nobody else writes there yet.
-pub(super) fn clear(folder: &Path, is_usable: impl Fn(&str) -> bool) -> io::Result<()> {
+/// A whole file.
+struct Kept {
+    path: PathBuf,
+    len: u64,
+    used: SystemTime,
+}
+
+/// Removes the files of a folder that are of no use by their names. Nobody else writes there yet.
+pub(crate) fn clear(folder: &Path, is_useless: impl Fn(&str) -> bool) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let is_ours = entry.file_type()?.is_file();
-        if is_ours && !entry.file_name().to_str().is_some_and(&is_usable) {
+        if entry.file_type()?.is_file() && is_useless(&entry.file_name().to_string_lossy()) {
             fs::remove_file(entry.path())?;
         }
     }
@@ -24,38 +31,42 @@ pub(super) fn clear(folder: &Path, is_usable: impl Fn(&str) -> bool) -> io::Resu
 }
 
 /// Notes that a file was used.
-pub(super) fn touch(file: &fs::File) {
+pub(crate) fn touch(file: &fs::File) {
     if let Err(error) = file.set_modified(SystemTime::now()) {
-        debug!(%error, "the last use of compiled code is not noted");
+        debug!(%error, "the last use of a file is not noted");
     }
 }
 
-/// Removes the files that were not used for the longest time, but never `newest`. What is mapped stays until nobody uses it.
-pub(super) fn make(folder: &Path, newest: &Path, bytes_max: u64) {
-    if let Err(error) = try_make(folder, newest, bytes_max) {
-        warn!(%error, "old compiled code cannot be removed");
+/// Removes the files that were not used for the longest time, of those that `may_go`, until the folder is no larger than that.
+pub(crate) fn make(
+    folder: &Path,
+    bytes_max: u64,
+    may_go: impl Fn(&Path) -> bool,
+) -> io::Result<()> {
+    let mut files = files(folder)?;
+    let mut bytes: u64 = files.iter().map(|file| file.len).sum();
+    files.sort_by_key(|file| file.used);
+    for file in files.iter().filter(|file| may_go(&file.path)) {
+        if bytes <= bytes_max {
+            break;
+        }
+        fs::remove_file(&file.path)?;
+        bytes -= file.len;
     }
+    Ok(())
 }
 
-fn try_make(folder: &Path, newest: &Path, bytes_max: u64) -> io::Result<()> {
-    let mut files: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
+fn files(folder: &Path) -> io::Result<Vec<Kept>> {
+    let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let metadata = entry.metadata()?;
         if metadata.is_file() && !entry.file_name().to_string_lossy().starts_with(PARTIAL) {
-            files.push((metadata.modified()?, metadata.len(), entry.path()));
+            let (len, used) = (metadata.len(), metadata.modified()?);
+            files.push(Kept { path: entry.path(), len, used });
         }
     }
-    let mut bytes: u64 = files.iter().map(|(_, len, _)| len).sum();
-    files.sort();
-    for (_, len, path) in files.iter().filter(|(.., path)| path != newest) {
-        if bytes <= bytes_max {
-            break;
-        }
-        fs::remove_file(path)?;
-        bytes -= len;
-    }
-    Ok(())
+    Ok(files)
 }
 
 #[cfg(test)]
@@ -82,12 +93,15 @@ mod tests {
             let file = fs::File::options().write(true).open(path(name)).expect("opened");
             file.set_modified(used).expect("aged");
         }
-        make(folder.path(), &path("new"), 40);
+        let make = |bytes_max| {
+            make(folder.path(), bytes_max, |file| *file != path("new")).expect("room");
+        };
+        make(40);
         assert_eq!(names(folder.path()), [".partial-x", "a", "b", "c", "new"]);
         touch(&fs::File::open(path("b")).expect("opened"));
-        make(folder.path(), &path("new"), 25);
+        make(25);
         assert_eq!(names(folder.path()), [".partial-x", "b", "new"]);
-        make(folder.path(), &path("new"), 0);
+        make(0);
         assert_eq!(names(folder.path()), [".partial-x", "new"]);
     }
 
@@ -98,7 +112,7 @@ mod tests {
             fs::write(folder.path().join(name), "").expect("written");
         }
         fs::create_dir(folder.path().join("folder")).expect("made");
-        clear(folder.path(), |name| name.ends_with("-1")).expect("cleared");
+        clear(folder.path(), |name| !name.ends_with("-1")).expect("cleared");
         assert_eq!(names(folder.path()), ["a-1", "folder"]);
     }
 }
