@@ -8,7 +8,7 @@ use object_store::{
 };
 use wattle_blobstore::Failure;
 
-use crate::{Settings, http::Requests, io::Io};
+use crate::{Settings, http::Requests, io::Io, settings::check_bucket};
 
 /// Between two attempts, at first and at most.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
@@ -31,11 +31,12 @@ impl Account {
 
     /// The objects of the bucket that a container is.
     pub(crate) fn objects(&self, container: &str) -> Result<Arc<AmazonS3>, Failure> {
-        self.objects_in(self.settings.bucket(container))
+        self.objects_in(self.settings.bucket(container)?)
     }
 
     /// The objects of a bucket.
     pub(crate) fn objects_in(&self, bucket: &str) -> Result<Arc<AmazonS3>, Failure> {
+        check_bucket(bucket)?; // it becomes a part of addresses as it is
         let settings = &*self.settings;
         let mut builder = AmazonS3Builder::new()
             .with_endpoint(&settings.endpoint)

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, fmt};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
+use wattle_blobstore::Failure;
 
 /// All of a link's settings in one, as JSON or that in base64: what wasmCloud's users have.
 const CONFIG_JSON: &str = "config_json";
@@ -102,8 +103,23 @@ impl Settings {
     }
 
     /// The bucket that a container is.
-    pub fn bucket<'a>(&'a self, container: &'a str) -> &'a str {
-        self.aliases.get(container).map_or(container, String::as_str)
+    ///
+    /// # Errors
+    /// There is no such bucket, and there cannot be one.
+    pub fn bucket<'a>(&'a self, container: &'a str) -> Result<&'a str, Failure> {
+        let bucket = self.aliases.get(container).map_or(container, String::as_str);
+        check_bucket(bucket)?;
+        Ok(bucket)
+    }
+}
+
+/// Whether a bucket can have this name, in whatever S3. Others are never sent: what a server reads out of `%2F` or `?` would be
+/// objects that no link has asked for.
+pub(crate) fn check_bucket(name: &str) -> Result<(), Failure> {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    match !name.is_empty() && !name.starts_with('.') && name.bytes().all(known) {
+        true => Ok(()),
+        false => Err(Failure::other(format!("{name:?} cannot be a bucket's name in S3"))),
     }
 }
 
@@ -227,10 +243,8 @@ mod tests {
         let settings = Settings::new(&link, &provider).expect("all is said");
         assert_eq!(settings.endpoint, "https://s3.eu-central-1.amazonaws.com");
         assert_eq!(settings.bucket_region, "eu-central-1");
-        assert_eq!(
-            (settings.max_attempts, settings.bucket("a"), settings.bucket("c")),
-            (5, "b", "c")
-        );
+        assert_eq!(settings.max_attempts, 5);
+        assert_eq!((settings.bucket("a"), settings.bucket("c")), (Ok("b"), Ok("c")));
     }
 
     #[test]
@@ -241,7 +255,19 @@ mod tests {
         for (name, value) in [(CONFIG_JSON, json), (CONFIG_B64, &encoded)] {
             let settings = Settings::new(&map(&[(name, value)]), &map(&[])).expect("all is said");
             assert_eq!(settings.endpoint, "http://127.0.0.1:9000");
-            assert_eq!((settings.max_attempts, settings.bucket("a")), (2, "b"));
+            assert_eq!((settings.max_attempts, settings.bucket("a")), (2, Ok("b")));
+        }
+    }
+
+    #[test]
+    fn a_name_that_leads_out_of_a_bucket_is_none_s() {
+        let aliases = r#"{"empty": "", "up": "..", "within": "b/folder", "good": "b.c-d_E1"}"#;
+        let settings = map(&[KEY[0], KEY[1], ("aliases", aliases)]);
+        let settings = Settings::new(&settings, &map(&[])).expect("all is said");
+        assert_eq!(settings.bucket("good"), Ok("b.c-d_E1"));
+        for name in ["empty", "up", "within", "b%2Fo", "b?x=", "b#", "b&c", "b c", "b:c", "ä", "~"]
+        {
+            assert!(matches!(settings.bucket(name), Err(Failure::Store(_))), "{name}");
         }
     }
 

@@ -106,7 +106,7 @@ impl Account {
     }
 
     async fn look_for_bucket(&self, container: &str) -> Result<Answer, Failure> {
-        let url = self.bucket_url(container);
+        let url = self.bucket_url(container)?;
         self.ask(LOOKING, Again::Yes, Method::HEAD, &url, None, Bytes::new()).await
     }
 
@@ -125,7 +125,7 @@ impl Account {
             ),
         };
         let doing = "make a bucket";
-        let (url, place) = (self.bucket_url(container), place.into());
+        let (url, place) = (self.bucket_url(container)?, place.into());
         let answer = self.ask(doing, Again::No, Method::PUT, &url, None, place).await?;
         match answer.status {
             StatusCode::OK => Ok(()),
@@ -137,7 +137,7 @@ impl Account {
     /// Deletes a bucket, which must be empty.
     pub(crate) async fn delete_bucket(&self, container: &str) -> Result<(), Failure> {
         let doing = "delete a bucket";
-        let url = self.bucket_url(container);
+        let url = self.bucket_url(container)?;
         let answer = self.ask(doing, Again::No, Method::DELETE, &url, None, Bytes::new()).await?;
         match answer.status {
             StatusCode::OK | StatusCode::NO_CONTENT => Ok(()),
@@ -154,9 +154,10 @@ impl Account {
         e_tag: Option<&str>,
     ) -> Result<Copied, Failure> {
         let doing = "copy an object";
-        let path = format!("/{}/{}", self.settings.bucket(from), escaped(name, true));
+        let bucket = escaped(self.settings.bucket(from)?, false);
+        let path = format!("/{bucket}/{}", escaped(name, true));
         let source = CopySource { path: &path, e_tag };
-        let url = format!("{}/{}", self.bucket_url(to), escaped(new_name, true));
+        let url = format!("{}/{}", self.bucket_url(to)?, escaped(new_name, true));
         let asked = self.ask(doing, Again::Yes, Method::PUT, &url, Some(source), Bytes::new());
         let answer = asked.await?;
         match answer.status {
@@ -182,7 +183,7 @@ impl Account {
         let doing = "list a bucket";
         let mut url = format!(
             "{}?list-type=2&max-keys={limit}&prefix={}",
-            self.bucket_url(container),
+            self.bucket_url(container)?,
             escaped(prefix, false)
         );
         if let Some(after) = after {
@@ -198,9 +199,9 @@ impl Account {
         }
     }
 
-    fn bucket_url(&self, container: &str) -> String {
-        let bucket = escaped(self.settings.bucket(container), false);
-        format!("{}/{bucket}", self.settings.endpoint)
+    fn bucket_url(&self, container: &str) -> Result<String, Failure> {
+        let bucket = escaped(self.settings.bucket(container)?, false);
+        Ok(format!("{}/{bucket}", self.settings.endpoint))
     }
 
     /// Makes a request, again where that cannot do harm, and reads what comes.

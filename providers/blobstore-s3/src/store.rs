@@ -143,7 +143,7 @@ impl Store for S3Store {
     }
 
     async fn copy(&self, src: At<'_>, dest: At<'_>) -> Result<(), Failure> {
-        if self.is_same(src, dest) {
+        if self.is_same(src, dest)? {
             return self.must_be_there(src).await;
         }
         let (account, from, name) = self.owned(src.container, src.name);
@@ -158,7 +158,7 @@ impl Store for S3Store {
     /// under the first name meanwhile stays there, and the move fails: only what comes in the moment between the last look and
     /// the deletion is not noticed.
     async fn rename(&self, src: At<'_>, dest: At<'_>) -> Result<(), Failure> {
-        if self.is_same(src, dest) {
+        if self.is_same(src, dest)? {
             return self.must_be_there(src).await;
         }
         let (account, from, name) = self.owned(src.container, src.name);
@@ -185,9 +185,10 @@ impl S3Store {
     }
 
     /// Whether two containers are the same bucket, by their aliases, and the names are the same, too.
-    fn is_same(&self, one: At<'_>, other: At<'_>) -> bool {
-        let bucket = |at: At<'_>| self.account.settings.bucket(at.container).to_owned();
-        one.name == other.name && bucket(one) == bucket(other)
+    fn is_same(&self, one: At<'_>, other: At<'_>) -> Result<bool, Failure> {
+        let settings = &self.account.settings;
+        let same_bucket = settings.bucket(one.container)? == settings.bucket(other.container)?;
+        Ok(same_bucket && one.name == other.name)
     }
 
     async fn must_be_there(&self, at: At<'_>) -> Result<(), Failure> {

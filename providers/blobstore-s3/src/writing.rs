@@ -83,7 +83,7 @@ impl Writing {
         let multipart = match &mut self.multipart {
             Some(multipart) => multipart,
             none => {
-                let bucket = self.account.settings.bucket(&self.container).to_owned();
+                let bucket = self.account.settings.bucket(&self.container)?.to_owned();
                 let target = (&self.objects, &*bucket);
                 let begun = Multipart::begin(&self.account, &self.journal, target, &self.path);
                 none.insert(begun.await?)

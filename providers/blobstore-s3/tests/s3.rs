@@ -191,6 +191,43 @@ async fn a_container_may_be_a_bucket_of_another_name() {
     assert!(matches!(denied, Err(Failure::Call(CallError { kind: ErrorKind::Denied, .. }))));
 }
 
+/// Of an address a server takes `%2F` for a slash, and what is behind a `?` for no part of an object's name.
+#[tokio::test]
+async fn no_container_s_name_leads_to_what_the_link_does_not_allow() {
+    let store = Store::start().await;
+    let owner = store.caller().await;
+    owner.create_container("conf").await.expect("made");
+    for name in ["other/secret", "other/cart/x"] {
+        put(&owner, "conf", name, "secret").await.expect("written");
+    }
+    let within = Constraints::from([("prefix".to_owned(), vec!["cart/".to_owned()])]);
+    let caller = link::caller(&store.host, within, store.server.settings()).await;
+    for container in [
+        "conf%2Fother%2Fsecret?versionId=",
+        "conf%2Fother%2Fsecret?",
+        "conf%2Fother%2Fsecret#",
+        "conf%2Fother",
+    ] {
+        let (src, dest) =
+            (ObjectId::new(container, "cart/x"), ObjectId::new("conf", "cart/stolen"));
+        for answer in [
+            caller.copy_object(src.clone(), dest.clone()).await,
+            caller.move_object(src.clone(), dest.clone()).await,
+            caller.copy_object(dest, src).await,
+            get(&caller, container, "cart/x").await.map(drop),
+            put(&caller, container, "cart/x", "mine").await,
+            caller.delete_object(container, "cart/x").await,
+            caller.list_objects(container, None, 1).await.map(drop),
+        ] {
+            assert!(matches!(answer, Err(Failure::Store(_))), "{container}: {answer:?}");
+        }
+    }
+    assert_eq!(owner.has_object("conf", "cart/stolen").await, Ok(false));
+    for name in ["other/secret", "other/cart/x"] {
+        assert_eq!(get(&owner, "conf", name).await.as_deref(), Ok("secret"), "{name}");
+    }
+}
+
 #[tokio::test]
 async fn an_object_moved_to_the_same_bucket_by_another_name_stays() {
     let store = Store::start().await;
