@@ -86,8 +86,7 @@ impl Root {
         self.put_into_place(src.0, src.1, container, name)
     }
 
-    /// The one way in which objects come to be. A folder on the way that goes away meanwhile, because the last object in it was
-    /// deleted, is made again.
+    /// The one way in which objects come to be. Where that fails, the folders that were made for it go again.
     fn put_into_place(
         &self,
         from: &OwnedFd,
@@ -96,22 +95,44 @@ impl Root {
         name: &str,
     ) -> Result<(), Failure> {
         let container = self.container(container)?;
-        let (folders, last) = tree::split(name);
-        for _ in 0..PUBLISH_TRIES {
-            let renamed = tree::make_way(&container, folders)
-                .and_then(|parent| renameat(from, file, &parent, last).map(|()| parent));
-            match renamed {
-                Ok(parent) => {
-                    return fsync(parent).map_err(|errno| failed("keep an object", errno));
-                }
-                Err(Errno::NOENT) => {}
-                Err(errno) => return Err(clash(name, errno)),
-            }
+        let placed = put_into(&container, name, (from, file));
+        if placed.is_err()
+            && let (Some(folders), _) = tree::split(name)
+            && let Err(errno) = tree::prune(&container, folders)
+        {
+            warn!(%errno, "empty folders stay of an object that could not be put into its place");
         }
-        Err(Failure::backend(format!(
-            "the folder of {name:?} does not stay, or its bytes are gone"
-        )))
+        placed
     }
+}
+
+/// Renames a file to its object's name. A folder on the way that goes away meanwhile, because the last object in it was deleted, is
+/// made again. An empty one in its place goes; whoever was about to put an object into that finds a file where it was.
+fn put_into(
+    container: &OwnedFd,
+    name: &str,
+    (from, file): (&OwnedFd, &str),
+) -> Result<(), Failure> {
+    let (folders, last) = tree::split(name);
+    for _ in 0..PUBLISH_TRIES {
+        let parent = match tree::make_way(container, folders) {
+            Ok(parent) => parent,
+            Err(Errno::NOENT) => continue,
+            Err(errno) => return Err(clash(name, errno)),
+        };
+        match renameat(from, file, &parent, last) {
+            Ok(()) => return fsync(parent).map_err(|errno| failed("keep an object", errno)),
+            Err(Errno::NOENT) => {}
+            Err(Errno::ISDIR) => make_room(&parent, name, last)?,
+            Err(errno) => return Err(clash(name, errno)),
+        }
+    }
+    Err(Failure::backend(format!("the folder of {name:?} does not stay, or its bytes are gone")))
+}
+
+/// Removes a folder that has an object's name, if nothing is in it: a process that died on its way to an object has left it.
+fn make_room(parent: &OwnedFd, name: &str, last: &str) -> Result<(), Failure> {
+    tree::remove_empty(parent, last).map_err(|errno| clash(name, errno))
 }
 
 /// Makes a folder and those above it, where they are not, so that they stay.
@@ -124,7 +145,7 @@ fn make_durably(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether an object can have this name beside the others.
+/// Whether an object can have this name beside the others, once empty folders are out of its way.
 pub(crate) fn check_place(container: &OwnedFd, name: &str) -> Result<(), Failure> {
     let (folders, last) = tree::split(name);
     if folders.is_some_and(|folders| folders.split('/').count() > FOLDERS_MAX) {
@@ -132,8 +153,8 @@ pub(crate) fn check_place(container: &OwnedFd, name: &str) -> Result<(), Failure
         return Err(Failure::too_large(text));
     }
     match tree::walk(container, folders) {
-        Ok(parent) if tree::folder(&parent, last).is_ok() => Err(clash(name, Errno::ISDIR)),
-        Ok(_) | Err(Errno::NOENT) => Ok(()),
+        Ok(parent) => make_room(&parent, name, last),
+        Err(Errno::NOENT) => Ok(()),
         Err(errno) => Err(clash(name, errno)),
     }
 }
@@ -141,7 +162,7 @@ pub(crate) fn check_place(container: &OwnedFd, name: &str) -> Result<(), Failure
 /// Why no object can have this name.
 fn clash(name: &str, errno: Errno) -> Failure {
     match errno {
-        Errno::ISDIR | Errno::NOTEMPTY | Errno::EXIST => {
+        Errno::NOTEMPTY | Errno::EXIST => {
             Failure::other(format!("{name:?} cannot be an object here: it is the folder of others"))
         }
         Errno::NOTDIR | Errno::LOOP => Failure::other(format!(

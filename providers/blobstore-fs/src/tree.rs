@@ -101,20 +101,45 @@ pub(crate) fn found<T>(answer: Result<T, Errno>) -> Result<Option<T>, Errno> {
     }
 }
 
-/// Removes folders that are empty, from this one up to the container.
+/// Removes folders that are empty, from this one up to the container. Not all of them need be there.
 pub(crate) fn prune(container: impl AsFd, folders: &str) -> Result<(), Errno> {
     let mut next = Some(folders);
     while let Some(path) = next {
         let (above, name) = split(path);
-        let Some(parent) = found(walk(&container, above))? else { return Ok(()) };
+        next = above;
+        let Some(parent) = found(walk(&container, above))? else { continue };
         match unlinkat(parent, name, AtFlags::REMOVEDIR) {
-            Ok(()) => next = above,
-            // Somebody else keeps it, or was faster.
-            Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOENT | Errno::NOTDIR) => return Ok(()),
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => return Ok(()), // somebody keeps it
             Err(errno) => return Err(errno),
         }
     }
     Ok(())
+}
+
+/// Removes the folder of this name, if there is one, where it has nothing but folders in it. Else this fails with `NOTEMPTY`, and
+/// whatever somebody may have put there stays.
+pub(crate) fn remove_empty(at: impl AsFd, name: &str) -> Result<(), Errno> {
+    let Some(empty) = found(folder(&at, name))? else { return Ok(()) };
+    name.into_with_c_str(|name| remove_folder(&at, name, &empty, 0))
+}
+
+/// From the innermost on, and up to the first file: in the folder of others that is not far.
+fn remove_folder(at: impl AsFd, name: &CStr, itself: &OwnedFd, depth: usize) -> Result<(), Errno> {
+    for entry in Dir::read_from(itself)? {
+        let entry = entry?;
+        let inner = entry.file_name();
+        if inner == c"." || inner == c".." {
+            continue;
+        }
+        match folder(itself, inner) {
+            Ok(folder) if depth < FOLDERS_MAX => remove_folder(itself, inner, &folder, depth + 1)?,
+            Ok(_) | Err(Errno::NOTDIR | Errno::LOOP) => return Err(Errno::NOTEMPTY),
+            Err(Errno::NOENT) => {} // somebody else was faster
+            Err(errno) => return Err(errno),
+        }
+    }
+    found(unlinkat(at, name, AtFlags::REMOVEDIR)).map(drop)
 }
 
 /// Removes whatever is of this name in a folder, and all below it; of a link, the link.

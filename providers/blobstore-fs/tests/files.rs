@@ -4,6 +4,8 @@
 mod attacks;
 #[path = "files/crashes.rs"]
 mod crashes;
+#[path = "files/folders.rs"]
+mod folders;
 #[path = "files/link.rs"]
 mod link;
 
