@@ -1,28 +1,18 @@
 //! One store's file, open.
 
-use std::{
-    fmt,
-    fs::{DirBuilder, OpenOptions},
-    io,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
-    path::Path,
-    sync::Arc,
-    thread,
-};
+use std::{fmt, io, path::Path, sync::Arc, thread};
 
-use redb::{Database, DatabaseError, ReadTransaction, ReadableDatabase};
+use redb::{Database, ReadTransaction, ReadableDatabase};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use wattle_keyvalue::Failure;
 
 use crate::{
+    database::{self, Held},
     layout::Changes,
     readers::{Readers, overloaded},
     watchers::Watchers,
     writer::{self, Change, Write},
 };
-
-/// Memory for pages of one file.
-const CACHE_LEN: usize = 32 * 1024 * 1024;
 
 /// Changes that wait for the disk. Beyond it, calls are refused at once.
 const WAITING_MAX: usize = 4_096;
@@ -32,7 +22,7 @@ const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A store's file. It stays open, and this process's own, while there is a handle to it.
 pub struct File {
-    database: Arc<Database>,
+    database: Arc<Held>,
     writes: mpsc::Sender<Write>,
     memory: Arc<Semaphore>,
     readers: Readers,
@@ -56,19 +46,9 @@ pub enum OpenError {
 impl File {
     /// Opens a store, or makes it. Blocks the thread; after a crash, until the file is whole again.
     pub fn open(path: &Path, readers: Readers) -> Result<Self, OpenError> {
-        if let Some(dir) = path.parent() {
-            DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        }
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        options.mode(0o600); // another user of the machine has no business in it
-        let file = options.open(path)?;
-        let database = match redb::Builder::new().set_cache_size(CACHE_LEN).create_file(file) {
-            Ok(database) => Arc::new(database),
-            Err(DatabaseError::DatabaseAlreadyOpen) => return Err(OpenError::InUse),
-            Err(error) => return Err(OpenError::Damaged(error.into())),
-        };
+        let database = database::open(path)?;
         make_tables(&database)?;
+        let database = Arc::new(Held::new(path, database));
         let (writes, queue) = mpsc::channel(WAITING_MAX);
         let watchers = Arc::<Watchers>::default();
         let (written, told) = (Arc::clone(&database), Arc::clone(&watchers));
@@ -97,10 +77,11 @@ impl File {
         &self,
         read: impl FnOnce(&ReadTransaction) -> Result<Result<T, Failure>, redb::Error> + Send + 'static,
     ) -> Result<T, Failure> {
-        let database = Arc::clone(&self.database);
+        let held = Arc::clone(&self.database);
         let job = move || {
+            let database = held.get()?;
             let found = database.begin_read().map_err(redb::Error::from).and_then(|now| read(&now));
-            found.unwrap_or_else(|error| Err(Failure::backend(format!("the disk: {error}"))))
+            found.unwrap_or_else(|error| Err(held.failed(&error)))
         };
         self.readers.run(job).await
     }

@@ -1,5 +1,6 @@
 //! `wasi:keyvalue` without a server: each store is one file, and what was acknowledged is on the disk.
 
+mod database;
 mod file;
 mod layout;
 mod provider;

@@ -3,14 +3,11 @@
 //! Making a change durable costs one sync of the disk, whether it is one change or a thousand. So whatever waits when a
 //! transaction begins goes into it together, and everyone is answered after the sync that they share.
 
-use std::sync::Arc;
-
 use redb::{Database, Durability};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
-use tracing::error;
 use wattle_keyvalue::Failure;
 
-use crate::{layout::Changes, watchers::Watchers};
+use crate::{database::Held, layout::Changes, watchers::Watchers};
 
 /// The most changes in one transaction: it bounds how long the first of them waits.
 const GROUP_MAX: usize = 1_024;
@@ -35,7 +32,7 @@ pub(crate) struct Write {
 type Touched<'g> = (&'g str, &'g str);
 
 /// Changes the file until nobody can ask for more. What is on the disk is told to the watchers, in the order of the changes.
-pub(crate) fn run(database: &Arc<Database>, mut queue: mpsc::Receiver<Write>, watchers: &Watchers) {
+pub(crate) fn run(held: &Held, mut queue: mpsc::Receiver<Write>, watchers: &Watchers) {
     let mut group = Vec::new();
     while let Some(first) = queue.blocking_recv() {
         group.push(first);
@@ -46,8 +43,7 @@ pub(crate) fn run(database: &Arc<Database>, mut queue: mpsc::Receiver<Write>, wa
         }
         group.retain(|write| !write.answer.is_closed());
         let mut touched = Vec::new();
-        let committed = commit(database, &group, &mut touched);
-        match committed {
+        match write(held, &group, &mut touched) {
             Ok(outcomes) => {
                 watchers.note(&touched);
                 drop(touched);
@@ -55,15 +51,25 @@ pub(crate) fn run(database: &Arc<Database>, mut queue: mpsc::Receiver<Write>, wa
                     let _ = write.answer.send(outcome); // whoever went away does not want it
                 }
             }
-            Err(reason) => {
+            Err(failure) => {
                 drop(touched);
-                error!(%reason, "could not write");
                 for write in group.drain(..) {
-                    let _ = write.answer.send(Err(Failure::backend(format!("the disk: {reason}"))));
+                    let _ = write.answer.send(Err(failure.clone()));
                 }
             }
         }
     }
+}
+
+fn write<'g>(
+    held: &Held,
+    group: &'g [Write],
+    touched: &mut Vec<Touched<'g>>,
+) -> Result<Vec<Result<u64, Failure>>, Failure> {
+    let database = held.get()?;
+    let outcomes = commit(&database, group, touched).map_err(|error| held.failed(&error))?;
+    held.written();
+    Ok(outcomes)
 }
 
 /// All changes of a group, on the disk when this returns. Where one cannot be written, none is.

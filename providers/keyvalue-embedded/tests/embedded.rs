@@ -1,5 +1,7 @@
 //! The provider's store against a real file: the contract, and what a crash leaves.
 
+#[path = "embedded/full.rs"]
+mod full;
 #[path = "embedded/link.rs"]
 mod link;
 #[path = "embedded/watched.rs"]
