@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Keys that wait to be told of, of one link. What changes beyond it is not told of.
+/// Keys that wait to be told of, of one link. What changes beyond it is not told of, but for keys that come again.
 const KEYS_MAX: usize = 10_000;
 
 /// The same in bytes of keys.
@@ -121,11 +121,15 @@ impl State {
         if self.ended || self.line.len() >= KEYS_MAX || self.bytes + key.len() > BYTES_MAX {
             return false;
         }
+        self.line_up(key, now);
+        true
+    }
+
+    fn line_up(&mut self, key: Arc<str>, now: Instant) {
         self.bytes += key.len();
         self.line.push_back(Arc::clone(&key));
         self.waiting.insert(key, now);
         self.wake();
-        true
     }
 
     fn take(&mut self) -> Option<Arc<str>> {
@@ -161,12 +165,12 @@ impl Key {
 }
 
 impl Drop for Key {
+    /// A key that has changed again comes again, although the end has come or the line is full: whoever noted it was told that there
+    /// is room. No more come so than were taken at the same time, which the link limits.
     fn drop(&mut self) {
         let mut state = self.changed.state();
         if state.under_way.remove(&self.key) == Some(true) {
-            let ended = std::mem::take(&mut state.ended);
-            state.wait(Arc::clone(&self.key));
-            state.ended = ended;
+            state.line_up(Arc::clone(&self.key), Instant::now());
         }
     }
 }
@@ -228,6 +232,20 @@ mod tests {
         let long = Changed::default();
         let noted = (0..).take_while(|n| long.note(&format!("{n:04000}"))).count();
         assert_eq!(noted, BYTES_MAX / 4_000);
+    }
+
+    #[test]
+    fn a_key_that_changes_while_it_is_told_of_comes_again_although_the_line_is_full() {
+        let changed = Changed::default();
+        changed.note("told");
+        let key = now(&changed).expect("it waits");
+        assert!((0..KEYS_MAX).all(|n| changed.note(&n.to_string())));
+        assert!(changed.note("told"), "it is noted at once");
+        drop(key);
+        assert!(!changed.note("another"), "there is no room for others");
+        let all = all(&changed);
+        assert_eq!((all.len(), all.last().map(String::as_str)), (KEYS_MAX + 1, Some("told")));
+        assert_eq!(changed.state().bytes, 0);
     }
 
     #[test]
