@@ -16,34 +16,34 @@ pub(crate) struct Ledger {
 
 /// The last tick of each timer, by its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Book {
+struct Book {
     /// Which process wrote it.
-    pub(crate) writer: u32,
-    pub(crate) entries: BTreeMap<String, Entry>,
+    writer: u32,
+    entries: BTreeMap<String, Entry>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
+struct Entry {
     /// Of the schedule that this is about.
     print: u32,
     /// Milliseconds since 1970.
-    pub(crate) last_ms: i64,
+    last_ms: i64,
 }
 
 impl Ledger {
-    /// Reads what the holder before left. What begins now, begins with what is due from now on, and that is noted.
+    /// Reads what the holder before left, and which process that was. What begins now, begins with what is due from now on, and that is noted.
     pub(crate) async fn open(
         term: Term,
         writer: u32,
         timers: &[Timing],
         now_ms: i64,
-    ) -> Result<(Self, Book), LeaseError> {
+    ) -> Result<(Self, u32), LeaseError> {
         let before = Book::read(&term.note());
         let book = before.of(timers, now_ms);
         if book.entries != before.entries {
             term.write_note(book.write(writer).as_bytes()).await?;
         }
-        Ok((Self { term, writer, book: Mutex::new(book) }, before))
+        Ok((Self { term, writer, book: Mutex::new(book) }, before.writer))
     }
 
     /// When this timer's last tick was due.

@@ -8,6 +8,9 @@ const LOOK_MAX: usize = 2_000;
 /// The most missed ticks that a link may have made up for.
 pub(crate) const MISSED_MAX: usize = LOOK_MAX / 2;
 
+/// No more than `MISSED_MAX` ticks are due within this: nothing is more often than each second.
+const CLOSE_MS: i64 = 1_000_000;
+
 /// What becomes of ticks that nobody was there for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Missed {
@@ -94,8 +97,8 @@ pub(crate) fn step(schedule: &Schedule, policy: Policy, past: Past, now_ms: i64)
     };
     if due.len() == LOOK_MAX {
         // Not all of it, perhaps. What is too old to be made up for is not even counted one by one.
-        let half_ms = due[MISSED_MAX - 1];
-        let to_ms = half_ms.max(now_ms - (newest_ms - due[0]));
+        let (half_ms, even_ms) = (due[MISSED_MAX - 1], now_ms - (newest_ms - due[0]));
+        let to_ms = too_old(schedule, half_ms, even_ms, now_ms);
         return Step::Drop { to_ms, missed: count(MISSED_MAX) };
     }
     let newest = due.len() - 1;
@@ -115,6 +118,25 @@ pub(crate) fn step(schedule: &Schedule, policy: Policy, past: Past, now_ms: i64)
         }
         None => Step::Drop { to_ms: newest_ms, missed: count(due.len()) },
     }
+}
+
+/// Up to when nothing is made up for: as much as a link may want is due after that, and not much more. Of these two times, the first
+/// is early enough; the second is so if what is due keeps its pace, but not where a burst is followed by hours of nothing.
+fn too_old(schedule: &Schedule, early_ms: i64, even_ms: i64, now_ms: i64) -> i64 {
+    let is_early = |ms| schedule.between(ms, now_ms, MISSED_MAX).len() == MISSED_MAX;
+    if even_ms <= early_ms || is_early(even_ms) {
+        return early_ms.max(even_ms);
+    }
+    let (mut early_ms, mut late_ms) = (early_ms, even_ms);
+    while late_ms - early_ms > CLOSE_MS {
+        let middle_ms = early_ms + (late_ms - early_ms) / 2;
+        if is_early(middle_ms) {
+            early_ms = middle_ms;
+        } else {
+            late_ms = middle_ms;
+        }
+    }
+    early_ms
 }
 
 fn count(ticks: usize) -> u32 {

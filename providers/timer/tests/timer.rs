@@ -2,11 +2,11 @@
 
 use std::{
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, watch},
     time::{Instant, timeout},
 };
 use wattle_core::codec;
@@ -57,6 +57,26 @@ fn answering(
     (actor, ticks)
 }
 
+/// One that says an error to so many attempts of the first tick.
+fn refusing_the_first(attempts: u32) -> (Actor, mpsc::Receiver<Tick>) {
+    let first = Mutex::new(None::<u64>);
+    answering(move |tick| {
+        let first_due = *first.lock().expect("nobody panics").get_or_insert(tick.due);
+        let refused = tick.due == first_due && tick.attempt <= attempts;
+        reply(&if refused { Err("not yet".to_owned()) } else { Ok(()) })
+    })
+}
+
+/// The next one of this schedule.
+async fn next_of(schedule: &str, ticks: &mut mpsc::Receiver<Tick>) -> Tick {
+    loop {
+        let tick = next(ticks).await;
+        if tick.schedule == schedule {
+            return tick;
+        }
+    }
+}
+
 async fn next(ticks: &mut mpsc::Receiver<Tick>) -> Tick {
     timeout(PATIENCE, ticks.recv()).await.expect("a tick").expect("the actor is there")
 }
@@ -104,6 +124,76 @@ async fn of_two_hosts_one_calls_and_the_other_goes_on_when_it_dies() {
     // One may have been noted and not yet called when its host died.
     let holes = steps.iter().filter(|step| **step != 1_000).collect::<Vec<_>>();
     assert!(holes.is_empty() || holes == [&2_000], "{steps:?}");
+}
+
+#[tokio::test]
+async fn where_a_lease_is_lost_only_a_schedule_whose_tick_is_under_way_waits_for_it() {
+    let leases = Leases::default();
+    let host = TestHost::start(launch().leases(&leases)).await;
+    let (given, mut ticks) = mpsc::channel(1_000);
+    let (ends, end) = watch::channel(false);
+    let slow_and_quick = actor(move |call| {
+        let (tick, mut end) = (tick_of(&call), end.clone());
+        let is_slow = tick.schedule == "slow";
+        given.try_send(tick).expect("somebody takes them");
+        async move {
+            if is_slow {
+                end.wait_for(|ended| *ended).await.expect("the test goes on");
+            }
+            reply(&Ok(()))
+        }
+    });
+    let lines = "slow = every 1s\nquick = every 1s";
+    let link = settings(&[("schedules", lines), ("timeout_ms", "3600000")]);
+    let link = host.link_to_actor(&[HANDLER], link, slow_and_quick).await.expect("it holds");
+    let slow = next_of("slow", &mut ticks).await;
+    leases.pass_on(link, "timers"); // nobody else wants it: the same host gets it again
+    for _ in 0..3 {
+        assert_eq!(next(&mut ticks).await.schedule, "quick", "the other still has its tick");
+    }
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock that is set");
+    ends.send_replace(true);
+    let then = next_of("slow", &mut ticks).await;
+    assert_eq!((then.attempt, then.due - slow.due), (1, 1_000 * (1 + u64::from(then.missed))));
+    assert!(u128::from(then.due) > since_1970.as_millis(), "what fell due meanwhile is left out");
+}
+
+#[tokio::test]
+async fn a_tick_that_was_refused_does_not_come_again_after_another_host_s_newer_ones() {
+    let leases = Leases::default();
+    let (actor, mut ticks) = refusing_the_first(u32::MAX);
+    let mut hosts = Vec::new();
+    for _ in 0..2 {
+        let host = TestHost::start(launch().leases(&leases)).await;
+        let link = settings(&[("every", "1s"), ("backoff_ms", "2000")]);
+        host.link_to_actor(&[HANDLER], link, actor.clone()).await.expect("it holds");
+        hosts.push(host);
+    }
+    let mut last = next(&mut ticks).await;
+    leases.pass_on(1, "timers");
+    for _ in 0..5 {
+        let tick = next(&mut ticks).await;
+        assert!(tick.due > last.due && tick.attempt == 1, "{tick:?} after {last:?}");
+        last = tick;
+    }
+    let logged = hosts[0].logged() + &hosts[1].logged();
+    assert!(logged.contains("the lease is lost"), "{logged}");
+}
+
+#[tokio::test]
+async fn a_tick_that_was_refused_comes_again_where_the_same_host_has_the_lease_again() {
+    let leases = Leases::default();
+    let host = TestHost::start(launch().leases(&leases)).await;
+    let (actor, mut ticks) = refusing_the_first(2);
+    let link = settings(&[("every", "1s"), ("backoff_ms", "1500")]);
+    let link = host.link_to_actor(&[HANDLER], link, actor).await.expect("it holds");
+    let first = next(&mut ticks).await;
+    for attempt in 2..=3 {
+        leases.pass_on(link, "timers");
+        assert_eq!(next(&mut ticks).await, Tick { attempt, ..first.clone() });
+    }
+    let then = next(&mut ticks).await;
+    assert!(then.due > first.due && then.attempt == 1, "{then:?} after {first:?}");
 }
 
 #[tokio::test]

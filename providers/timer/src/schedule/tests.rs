@@ -75,6 +75,42 @@ fn what_is_due_in_the_hour_that_a_clock_repeats_comes_once_and_what_is_due_all_t
 }
 
 #[test]
+fn each_time_of_a_list_is_a_time_of_day_of_its_own() {
+    let spring = |expression: &str| {
+        due(expression, "Europe/Berlin", "2026-03-28T23:30:00Z", "2026-03-29T03:00:00Z")
+    };
+    let autumn = |expression: &str| {
+        due(expression, "Europe/Berlin", "2026-10-24T22:30:00Z", "2026-10-25T03:00:00Z")
+    };
+    for (list, at_the_gap, repeated) in [
+        ("30 2,14 * * *", vec!["2026-03-29T01:00:00Z"], vec!["2026-10-25T00:30:00Z"]),
+        (
+            "15,45 2 * * *",
+            vec!["2026-03-29T01:00:00Z"],
+            vec!["2026-10-25T00:15:00Z", "2026-10-25T00:45:00Z"],
+        ),
+        (
+            "0 1-3 * * *",
+            vec!["2026-03-29T00:00:00Z", "2026-03-29T01:00:00Z"],
+            vec!["2026-10-24T23:00:00Z", "2026-10-25T00:00:00Z", "2026-10-25T02:00:00Z"],
+        ),
+        (
+            "10,20 0 2,14 * * *",
+            vec!["2026-03-29T01:00:00Z"],
+            vec!["2026-10-25T00:00:10Z", "2026-10-25T00:00:20Z"],
+        ),
+    ] {
+        assert_eq!(spring(list), at_the_gap, "{list}");
+        assert_eq!(autumn(list), repeated, "{list}");
+    }
+    let rest =
+        due("30 2,14 * * *", "Europe/Berlin", "2026-03-29T01:00:00Z", "2026-03-30T01:00:00Z");
+    assert_eq!(rest, ["2026-03-29T12:30:00Z", "2026-03-30T00:30:00Z"]);
+    assert_eq!(autumn("0-59 2 * * *").len(), 60);
+    assert_eq!(autumn("0-59 2,14 * * *").len(), 120, "so many go on throughout the day");
+}
+
+#[test]
 fn half_hour_zones_and_zones_without_summer_are_right_too() {
     // Lord Howe goes ahead by half an hour, from 02:00 to 02:30, on 2026-10-04 at 15:30 UTC of the day before.
     let howe =
