@@ -29,6 +29,8 @@ const MAX_IN_FLIGHT_DEFAULT: usize = 32;
 const MAX_IN_FLIGHT_MAX: usize = 1_024;
 const TIMEOUT_DEFAULT_MS: u64 = 30_000;
 const TIMEOUT_MAX_MS: u64 = 3_600_000;
+/// The host holds each call to its actor's own deadline, which is no longer than this.
+const DEADLINE_MAX: Duration = Duration::from_secs(600);
 
 /// Pauses between attempts to give a message to an actor that is starting or has too much to do; they double.
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
@@ -52,7 +54,7 @@ impl Pace {
         let max_in_flight =
             settings.number(MAX_IN_FLIGHT[0], MAX_IN_FLIGHT_DEFAULT, 1..=MAX_IN_FLIGHT_MAX)?;
         let timeout = settings.millis(TIMEOUT[0], TIMEOUT_DEFAULT_MS, 1..=TIMEOUT_MAX_MS)?;
-        Ok(Self { max_in_flight, timeout })
+        Ok(Self { max_in_flight, timeout: timeout.min(DEADLINE_MAX) })
     }
 }
 
@@ -116,7 +118,7 @@ impl Attempts {
         let last = self.max.is_some_and(|max| attempt >= max);
         match delivery {
             Delivery::Handled => Verdict::Handled,
-            Delivery::TooLarge(_) => Verdict::Dead,
+            Delivery::Unfit(_) => Verdict::Dead,
             Delivery::Refused(_) | Delivery::Unknown(_) if last => Verdict::Dead,
             Delivery::Refused(_) | Delivery::Unknown(_) | Delivery::NotRun(_) => {
                 Verdict::Again(self.pause(attempt))
@@ -173,6 +175,18 @@ mod tests {
     }
 
     #[test]
+    fn an_actor_is_promised_no_more_time_than_its_host_gives_it() {
+        let of = |timeout: &str| {
+            let link = BTreeMap::from([("timeout_ms".to_owned(), timeout.to_owned())]);
+            Pace::from_settings(&Settings::new(&link, &BTreeMap::new()))
+        };
+        assert_eq!(of("600000").expect("ten minutes").timeout, Duration::from_secs(600));
+        // As links said that were put before.
+        assert_eq!(of("3600000").expect("an hour").timeout, Duration::from_secs(600));
+        assert_eq!(of("3600001").expect_err("more").name, "timeout_ms");
+    }
+
+    #[test]
     fn attempts_are_spaced_by_the_backoff_and_end_at_their_limit() {
         let backoff = [1, 2].map(Duration::from_millis);
         let refused = Delivery::Refused("no".into());
@@ -191,7 +205,8 @@ mod tests {
         let attempts = Attempts { max: Some(3), backoff: vec![] };
         let not_run = Delivery::NotRun(error(ErrorKind::NotFound));
         assert_eq!(attempts.verdict(&not_run, 99), Verdict::Again(Duration::ZERO));
-        let too_large = Delivery::TooLarge(error(ErrorKind::TooLarge));
-        assert_eq!(attempts.verdict(&too_large, 1), Verdict::Dead);
+        for kind in [ErrorKind::TooLarge, ErrorKind::Malformed] {
+            assert_eq!(attempts.verdict(&Delivery::Unfit(error(kind)), 1), Verdict::Dead);
+        }
     }
 }

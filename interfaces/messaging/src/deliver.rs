@@ -8,6 +8,7 @@ use wattle_core::{
 
 use crate::{
     BrokerMessage,
+    error::{Failure, Kind},
     limit::{check_body, check_subject},
     operation,
     wire::{HandleMessage, Outcome},
@@ -24,8 +25,8 @@ pub enum Delivery {
     NotRun(CallError),
     /// The call failed under way. The actor may have handled it.
     Unknown(CallError),
-    /// It does not fit into a call, now or later.
-    TooLarge(CallError),
+    /// It is no message for an actor, now or later: too large, or not one that the contract knows.
+    Unfit(CallError),
 }
 
 impl Delivery {
@@ -34,7 +35,7 @@ impl Delivery {
         match self {
             Self::Handled => None,
             Self::Refused(text) => Some(format!("the actor said: {text}")),
-            Self::NotRun(error) | Self::Unknown(error) | Self::TooLarge(error) => {
+            Self::NotRun(error) | Self::Unknown(error) | Self::Unfit(error) => {
                 Some(format!("{}: {}", error.kind.as_str(), error.message))
             }
         }
@@ -46,14 +47,18 @@ impl Delivery {
 /// # Cancel safety
 /// Dropping the future cancels the call; the actor may have handled the message.
 pub async fn deliver(call: &impl Call, message: BrokerMessage<'_>) -> Delivery {
-    let fits = check_subject(&message.subject).and_then(|()| check_body(&message.body));
-    if let Err(failure) = fits {
-        return Delivery::TooLarge(CallError::new(ErrorKind::TooLarge, failure.message));
+    if let Err(failure) = check(&message) {
+        let is_too_large = failure.kind == Kind::TooLarge;
+        let kind = if is_too_large { ErrorKind::TooLarge } else { ErrorKind::Malformed };
+        return Delivery::Unfit(CallError::new(kind, failure.message));
     }
     let params = codec::encode(&HandleMessage { msg: message });
     let result = match call.call(operation::HANDLE_MESSAGE, params).await {
         Ok(result) => result,
-        Err(error) if error.kind == ErrorKind::TooLarge => return Delivery::TooLarge(error),
+        // Nothing would be changed by handing it over again.
+        Err(error) if matches!(error.kind, ErrorKind::TooLarge | ErrorKind::Malformed) => {
+            return Delivery::Unfit(error);
+        }
         Err(error) if error.kind.did_not_run() => return Delivery::NotRun(error),
         Err(error) => return Delivery::Unknown(error),
     };
@@ -65,4 +70,11 @@ pub async fn deliver(call: &impl Call, message: BrokerMessage<'_>) -> Delivery {
             Delivery::Unknown(CallError::new(ErrorKind::Failed, text))
         }
     }
+}
+
+/// What the actor's host holds a message to.
+fn check(message: &BrokerMessage<'_>) -> Result<(), Failure> {
+    check_subject(&message.subject)?;
+    check_body(&message.body)?;
+    message.reply_to.as_deref().map_or(Ok(()), check_subject)
 }

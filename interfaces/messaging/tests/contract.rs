@@ -92,17 +92,25 @@ fn what_came_of_a_message_is_told_by_whether_it_may_be_handed_over_again() {
     for kind in [ErrorKind::Trapped, ErrorKind::DeadlineExceeded, ErrorKind::Interrupted] {
         assert!(matches!(answered(Err(kind)), Delivery::Unknown(_)), "{kind:?}");
     }
-    assert!(matches!(answered(Err(ErrorKind::TooLarge)), Delivery::TooLarge(_)));
+    for kind in [ErrorKind::TooLarge, ErrorKind::Malformed] {
+        assert!(matches!(answered(Err(kind)), Delivery::Unfit(_)), "{kind:?}");
+    }
 }
 
 #[test]
 fn a_message_that_fits_into_no_call_is_not_sent() {
-    let nobody = Answering(Mutex::new(None));
-    let too_large = ready(deliver(&nobody, message(&vec![0; BODY_LEN_MAX + 1])));
-    assert!(matches!(too_large, Delivery::TooLarge(_)));
-    let mut long = message(b"");
-    long.subject = "s".repeat(SUBJECT_LEN_MAX + 1).into();
-    assert!(matches!(ready(deliver(&nobody, long)), Delivery::TooLarge(_)));
+    let (nobody, body) = (Answering(Mutex::new(None)), vec![0; BODY_LEN_MAX + 1]);
+    let unfit = |message| match ready(deliver(&nobody, message)) {
+        Delivery::Unfit(error) => error.kind,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(unfit(message(&body)), ErrorKind::TooLarge);
+    for (subject, kind) in
+        [("s".repeat(SUBJECT_LEN_MAX + 1), ErrorKind::TooLarge), ("".into(), ErrorKind::Malformed)]
+    {
+        assert_eq!(unfit(BrokerMessage { reply_to: Some(subject.clone()), ..message(b"") }), kind);
+        assert_eq!(unfit(BrokerMessage { subject: subject.into(), ..message(b"") }), kind);
+    }
 }
 
 /// An actor with one answer.

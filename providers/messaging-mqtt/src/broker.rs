@@ -53,8 +53,9 @@ impl MqttBroker {
 
 fn address(subject: &str) -> Result<Address<'_>, Failure> {
     Address::parse(subject).ok_or_else(|| {
-        let text =
-            format!("{subject:?} is no topic to send to: levels with / between, no wildcards");
+        let text = format!(
+            "{subject:?} is no topic to send to: levels of text with / between, no wildcards"
+        );
         Failure::new(Kind::Invalid, text)
     })
 }

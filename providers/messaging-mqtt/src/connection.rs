@@ -21,7 +21,7 @@ use wattle_messaging::limit::BODY_LEN_MAX;
 #[cfg(test)]
 pub(crate) use self::writer::writer_of_nobody;
 pub(crate) use self::{
-    reader::{Broken, Reader},
+    reader::{Broken, Reader, Said},
     writer::Writer,
 };
 use crate::{login::Login, reason::is_refusal};
@@ -122,7 +122,7 @@ async fn handshake(login: &Login, hello: &Hello<'_>) -> Result<Opened, OpenError
         Broken::Lost(_) | Broken::Silent => OpenError::Unreachable(broken.to_string()),
         _ => OpenError::Unwilling(broken.to_string()),
     })?;
-    let Packet::ConnAck(answer) = answer else {
+    let Said::Packet(Packet::ConnAck(answer)) = answer else {
         return Err(OpenError::Unwilling("what answers does not speak MQTT 5".into()));
     };
     if answer.code != ConnectReturnCode::Success {

@@ -11,6 +11,7 @@ mod broker;
 mod connection;
 mod flight;
 mod inbox;
+mod leaving;
 mod login;
 mod provider;
 mod reason;

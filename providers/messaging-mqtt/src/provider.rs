@@ -12,7 +12,13 @@ use wattle_sdk::{
 };
 
 use crate::{
-    broker::MqttBroker, login::Login, server::Server, session::Session, settings, told::Told,
+    broker::MqttBroker,
+    leaving::Leaving,
+    login::Login,
+    server::Server,
+    session::Session,
+    settings,
+    told::{Incoming, Told},
 };
 
 /// What separates the levels of a topic.
@@ -32,19 +38,38 @@ pub struct Mqtt {
     links: Links<MqttBroker>,
     handlers: Handlers,
     /// What brokers keep for links that hand messages over.
-    sessions: Mutex<BTreeMap<u32, (Login, Session)>>,
+    sessions: Mutex<BTreeMap<u32, Kept>>,
+    leaving: Leaving,
+}
+
+/// A link's session, and what the link has of it in hand: both outlive a change of the link.
+#[derive(Clone)]
+struct Kept {
+    login: Login,
+    session: Session,
+    incoming: Arc<Incoming>,
+    pace: Pace,
+    work: Arc<Work>,
 }
 
 impl Provider for Mqtt {
     const CONSTRAINTS: &'static [&'static str] = wattle_messaging::CONSTRAINTS;
 
     async fn start(context: Context) -> Result<Self, StartError> {
+        let config = &context.start.config;
+        let dir = config.get(DATA_DIR).map(PathBuf::from);
+        let leaving = Leaving::new(dir.clone(), context.host.clone());
+        // Where only links name brokers, theirs come with them.
+        if let Ok(login) = Login::from_settings(&Settings::new(&BTreeMap::new(), config)).await {
+            leaving.finish(&login).await;
+        }
         Ok(Self {
-            dir: context.start.config.get(DATA_DIR).map(PathBuf::from),
+            dir,
             context,
             links: Links::default(),
             handlers: Handlers::default(),
             sessions: Mutex::default(),
+            leaving,
         })
     }
 
@@ -117,19 +142,31 @@ impl Mqtt {
         let settings = Settings::new(&link.config, &start.config);
         let own = settings::own_name(start.lattice.as_str(), start.id.as_str(), &link);
         let handing = settings::handing(&settings, &own).map_err(|error| error.to_string())?;
-        let server = self.server(link.link, &settings).await?;
-        let stays = |(login, _): &(Login, Session)| login.is_to_broker_of(&server.login);
-        if self.dir.is_none() || !self.sessions.lock().get(&link.link).is_none_or(stays) {
-            self.end_session(link.link).await; // the next one has another name, wherever it is
+        let (number, pace) = (link.link, handing.pace);
+        let server = self.server(number, &settings).await?;
+        let stays = |kept: &&Kept| self.dir.is_some() && kept.login.is_to_broker_of(&server.login);
+        let before = self.sessions.lock().get(&number).filter(stays).cloned();
+        if before.is_none() {
+            self.end_session(number).await; // the next one has another name, wherever it is
         }
         let session = Session::open(self.dir.as_deref(), &own).await;
         let is_new = session.subscribed.is_empty();
-        self.sessions.lock().insert(link.link, (server.login.clone(), session.clone()));
+        let (incoming, work) = match before {
+            // What the actor was given before the change takes its places still.
+            Some(before) if before.pace == pace => (before.incoming, before.work),
+            Some(before) => (before.incoming, self.work(number, pace)),
+            None => (Arc::default(), self.work(number, pace)),
+        };
+        let kept = Kept {
+            login: server.login.clone(),
+            session: session.clone(),
+            incoming: Arc::clone(&incoming),
+            pace,
+            work: Arc::clone(&work),
+        };
+        self.sessions.lock().insert(number, kept);
         let wait = server.up().is_ok().then_some(READY_WAIT);
-        let Pace { max_in_flight, timeout } = handing.pace;
-        let actor = Actor { host: self.context.host.clone(), link: link.link, timeout };
-        let (number, work) = (link.link, Arc::new(Work::new(actor, max_in_flight)));
-        let told = Arc::new(Told::new(server, Arc::clone(&work), handing));
+        let told = Arc::new(Told::new(server, Arc::clone(&work), handing, incoming));
         let put = self.handlers.start(work, wait, |end, ready| told.run(session, end, ready)).await;
         if put.is_err() && is_new {
             self.end_session(number).await; // the broker may have taken some of its filters
@@ -137,12 +174,19 @@ impl Mqtt {
         put
     }
 
-    /// The broker keeps nothing for a link any more; a next session of it has another name.
+    /// What a link's actor is given, and how fast.
+    fn work(&self, link: u32, pace: Pace) -> Arc<Work> {
+        let Pace { max_in_flight, timeout } = pace;
+        let actor = Actor { host: self.context.host.clone(), link, timeout };
+        Arc::new(Work::new(actor, max_in_flight))
+    }
+
+    /// The broker is to keep nothing for a link any more; a next session of it has another name.
     async fn end_session(&self, link: u32) {
-        let session = self.sessions.lock().remove(&link);
-        if let Some((login, session)) = session {
+        let kept = self.sessions.lock().remove(&link);
+        if let Some(Kept { login, session, .. }) = kept {
+            self.leaving.begin(&session.client, &login).await;
             session.forget().await;
-            self.context.host.spawn_on(0, session.leave(login));
         }
     }
 
@@ -152,9 +196,10 @@ impl Mqtt {
         let inbox = settings::inbox(settings).map_err(|error| error.to_string())?;
         let lane = usize::try_from(link).unwrap_or_default();
         let server = Arc::new(Server::start(login, &inbox, &self.context.host, lane));
-        match server.refusal().await {
-            Some(refusal) => Err(refusal),
-            None => Ok(server),
+        if let Some(refusal) = server.refusal().await {
+            return Err(refusal);
         }
+        self.leaving.finish(&server.login).await;
+        Ok(server)
     }
 }

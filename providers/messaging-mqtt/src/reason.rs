@@ -1,8 +1,7 @@
 //! What a broker's reason codes mean for whoever reads them.
 
 use rumqttc::v5::mqttbytes::v5::{
-    ConnectReturnCode as Connect, DisconnectReasonCode as Disconnected, PubAckReason as Ack,
-    PubRecReason as Rec, SubscribeReasonCode,
+    ConnectReturnCode as Connect, DisconnectReasonCode as Disconnected, SubscribeReasonCode,
 };
 use wattle_messaging::{Failure, Kind};
 
@@ -15,35 +14,25 @@ pub(crate) enum Taken {
     Unheard,
 }
 
-/// The end of a message of QoS 1.
-pub(crate) fn of_ack(reason: Ack) -> Result<Taken, Failure> {
+/// What a reason says of a message, at its end with QoS 1 and at its first answer with QoS 2 (MQTT 5, 3.4.2.1 and 3.5.2.1).
+pub(crate) fn of_message(reason: u8) -> Result<Taken, Failure> {
     let (kind, text) = match reason {
-        Ack::Success => return Ok(Taken::Kept),
-        Ack::NoMatchingSubscribers => return Ok(Taken::Unheard),
-        Ack::NotAuthorized => (Kind::Denied, "this login may not publish there"),
-        Ack::TopicNameInvalid => (Kind::Invalid, "it does not take this topic"),
-        Ack::QuotaExceeded => (Kind::Failed, "a quota is used up"),
-        Ack::PayloadFormatInvalid => (Kind::Failed, "it does not take this body"),
-        Ack::PacketIdentifierInUse => (Kind::Failed, "it has a message of this number already"),
-        Ack::ImplementationSpecificError => (Kind::Failed, "it does not take it"),
-        Ack::UnspecifiedError => (Kind::Failed, "it does not say why it does not take it"),
+        0x10 => return Ok(Taken::Unheard),
+        0x00..0x80 => return Ok(Taken::Kept), // a success, whatever else it says
+        0x80 => (Kind::Failed, "it does not say why it does not take it"),
+        0x83 => (Kind::Failed, "it does not take it"),
+        0x87 => (Kind::Denied, "this login may not publish there"),
+        0x90 => (Kind::Invalid, "it does not take this topic"),
+        0x91 => (Kind::Failed, "it has a message of this number already"),
+        0x95 => (Kind::TooLarge, "it does not take a message of this size"),
+        0x97 => (Kind::Failed, "a quota is used up"),
+        0x99 => (Kind::Failed, "it does not take this body"),
+        other => {
+            let text = format!("it does not take it, for the reason {other:#x}");
+            return Err(Failure::new(Kind::Failed, text));
+        }
     };
     Err(Failure::new(kind, text))
-}
-
-/// The first answer to a message of QoS 2: the same reasons.
-pub(crate) fn of_received(reason: Rec) -> Result<Taken, Failure> {
-    of_ack(match reason {
-        Rec::Success => Ack::Success,
-        Rec::NoMatchingSubscribers => Ack::NoMatchingSubscribers,
-        Rec::UnspecifiedError => Ack::UnspecifiedError,
-        Rec::ImplementationSpecificError => Ack::ImplementationSpecificError,
-        Rec::NotAuthorized => Ack::NotAuthorized,
-        Rec::TopicNameInvalid => Ack::TopicNameInvalid,
-        Rec::PacketIdentifierInUse => Ack::PacketIdentifierInUse,
-        Rec::QuotaExceeded => Ack::QuotaExceeded,
-        Rec::PayloadFormatInvalid => Ack::PayloadFormatInvalid,
-    })
 }
 
 /// Whether a broker that does not take this client will have another mind in a moment.
@@ -98,14 +87,18 @@ mod tests {
 
     #[test]
     fn each_reason_has_its_kind() {
-        assert_eq!(of_ack(Ack::Success), Ok(Taken::Kept));
-        assert_eq!(of_received(Rec::NoMatchingSubscribers), Ok(Taken::Unheard));
+        for success in [0x00, 0x01, 0x7f] {
+            assert_eq!(of_message(success), Ok(Taken::Kept));
+        }
+        assert_eq!(of_message(0x10), Ok(Taken::Unheard));
         for (reason, kind) in [
-            (Rec::NotAuthorized, Kind::Denied),
-            (Rec::TopicNameInvalid, Kind::Invalid),
-            (Rec::QuotaExceeded, Kind::Failed),
+            (0x87, Kind::Denied),
+            (0x90, Kind::Invalid),
+            (0x95, Kind::TooLarge),
+            (0x97, Kind::Failed),
+            (0xff, Kind::Failed),
         ] {
-            assert_eq!(of_received(reason).expect_err("refused").kind, kind);
+            assert_eq!(of_message(reason).expect_err("refused").kind, kind, "{reason:#x}");
         }
         assert!(is_refusal(Connect::BadUserNamePassword) && !is_refusal(Connect::ServerBusy));
     }

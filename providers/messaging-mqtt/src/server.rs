@@ -16,11 +16,11 @@ use wattle_messaging::{Failure, Kind};
 use wattle_sdk::{Burst, Host};
 
 use crate::{
-    connection::{Broken, Hello, OpenError, Opened, Reader, Welcome, Writer, open},
+    connection::{Broken, Hello, OpenError, Opened, Reader, Said, Welcome, Writer, open},
     flight::{Flight, IN_FLIGHT_MAX},
     inbox::Inbox,
     login::Login,
-    reason::{Taken, of_ack, of_received},
+    reason::{Taken, of_message},
 };
 
 /// Between two attempts to connect. Short enough that a broker that is back serves within a second.
@@ -200,23 +200,31 @@ async fn listen(
     inbox: &Inbox,
 ) -> Broken {
     loop {
-        let packet = tokio::select! {
-            packet = reader.next() => packet,
+        let said = tokio::select! {
+            said = reader.next() => said,
             _ = &mut driver.0 => return Broken::Lost("it cannot be written to".into()),
         };
-        match packet {
-            Ok(packet) => hear(packet, up, inbox),
+        match said {
+            Ok(said) => hear(said, up, inbox),
             Err(broken) => return broken,
         }
     }
 }
 
-fn hear(packet: Packet, up: &Up, inbox: &Inbox) {
-    match packet {
-        Packet::PubAck(ack) => up.flight.ended(ack.pkid, of_ack(ack.reason)),
-        Packet::PubRec(rec) if up.flight.received(rec.pkid, of_received(rec.reason)) => {
-            up.writer.say(Packet::PubRel(PubRel::new(rec.pkid, None)));
+fn hear(said: Said, up: &Up, inbox: &Inbox) {
+    let packet = match said {
+        Said::Acknowledged { number, reason } => {
+            return up.flight.ended(number, of_message(reason));
         }
+        Said::Received { number, reason } => {
+            if up.flight.received(number, of_message(reason)) {
+                up.writer.say(Packet::PubRel(PubRel::new(number, None)));
+            }
+            return;
+        }
+        Said::Packet(packet) => packet,
+    };
+    match packet {
         Packet::PubComp(comp) => {
             // A broker that does not know the number any more has handed the message on.
             let (PubCompReason::Success | PubCompReason::PacketIdentifierNotFound) = comp.reason;

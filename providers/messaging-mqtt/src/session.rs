@@ -9,14 +9,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tokio::{fs, time::sleep};
+use tokio::fs;
 use tracing::warn;
 
-use crate::{
-    connection::{Hello, OpenError, Opened, open},
-    login::Login,
-    server::RECONNECT_PAUSE,
-};
+use crate::leaving::is_leaving;
 
 /// The folder of sessions within the provider's own.
 const DIR: &str = "sessions";
@@ -26,9 +22,6 @@ const FILE_LEN_MAX: u64 = 1024 * 1024;
 
 /// The most bytes of a file's name that every file system takes, with what stands behind that of a new one.
 const FILE_NAME_LEN_MAX: usize = 240;
-
-/// How often a broker that is away is told that a session is not wanted any more. After that its own expiry ends it.
-const FORGET_ATTEMPTS: u32 = 100;
 
 /// The name of a session, in a form that every broker takes: 23 letters and digits.
 const NAME_LEN: usize = 23;
@@ -57,8 +50,10 @@ impl Session {
         });
         let mut lines = earlier.iter().flat_map(|text| text.lines()).map(str::to_owned);
         match lines.next().filter(|client| is_name(client)) {
-            Some(client) => Self { file, client, subscribed: lines.collect() },
-            None => Self { file, client: new_name(), subscribed: Vec::new() },
+            Some(client) if !is_leaving(dir, &client).await => {
+                Self { file, client, subscribed: lines.collect() }
+            }
+            _ => Self { file, client: new_name(), subscribed: Vec::new() },
         }
     }
 
@@ -80,24 +75,6 @@ impl Session {
             let _ = fs::remove_file(file).await; // there may be none
         }
     }
-
-    /// Has one broker keep nothing for it any more. Tries for a while where the broker is away.
-    pub(crate) async fn leave(self, login: Login) {
-        let hello =
-            Hello { client: &self.client, clean_start: true, session_expiry: 0, receive_max: 1 };
-        for _ in 0..FORGET_ATTEMPTS {
-            match open(&login, &hello).await {
-                Ok(Opened { writer, reader: _reader, driver: _driver, .. }) => {
-                    return writer.farewell().await;
-                }
-                Err(OpenError::Refused(_)) => return,
-                Err(OpenError::Unreachable(_) | OpenError::Unwilling(_)) => {
-                    sleep(RECONNECT_PAUSE * 10).await;
-                }
-            }
-        }
-        warn!(mqtt = %login, "a session that nobody wants ends when it expires");
-    }
 }
 
 /// The file of a link's session. A link's name, which is ASCII, may be longer than a file's.
@@ -106,7 +83,7 @@ fn path(dir: &Path, link: &str) -> PathBuf {
     parts.fold(dir.to_owned(), |path, part| path.join(&*part))
 }
 
-fn is_name(client: &str) -> bool {
+pub(crate) fn is_name(client: &str) -> bool {
     client.len() == NAME_LEN && client.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
@@ -115,7 +92,8 @@ fn new_name() -> String {
     random[..NAME_LEN].to_owned()
 }
 
-async fn read(file: &Path) -> io::Result<Option<String>> {
+/// The text of a file, where there is one.
+pub(crate) async fn read(file: &Path) -> io::Result<Option<String>> {
     match fs::metadata(file).await {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
@@ -127,8 +105,8 @@ async fn read(file: &Path) -> io::Result<Option<String>> {
     fs::read_to_string(file).await.map(Some)
 }
 
-/// All of it or nothing, also where the machine loses its power.
-async fn write(file: &Path, text: &str) -> io::Result<()> {
+/// Writes all of it or nothing, also where the machine loses its power.
+pub(crate) async fn write(file: &Path, text: &str) -> io::Result<()> {
     if let Some(dir) = file.parent() {
         fs::create_dir_all(dir).await?;
     }

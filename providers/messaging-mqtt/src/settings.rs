@@ -182,7 +182,8 @@ fn subscription(entry: &str, own: &str) -> Result<Subscription, SettingError> {
     }
     // The broker's own topics have no groups with most brokers, and every host sees another broker's.
     let group = group.filter(|group| *group != own || !filter.starts_with('$'));
-    if group.is_some_and(|group| group.is_empty() || group.contains(['/', '+', '#', '\0'])) {
+    let is_wrong = |c| matches!(c, '/' | '+' | '#') || topic::is_forbidden(c);
+    if group.is_some_and(|group| group.is_empty() || group.contains(is_wrong)) {
         return Err(wrong("group"));
     }
     Ok(Subscription { filter: filter.to_owned(), group: group.map(str::to_owned) })

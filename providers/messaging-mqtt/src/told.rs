@@ -16,7 +16,8 @@ use tracing::warn;
 use wattle_sdk::Burst;
 use wattle_sdk::handing::{End, Queue, Queued, Ready, Waiting, Work, queue};
 
-use self::{incoming::Incoming, message::Message};
+pub(crate) use self::incoming::Incoming;
+use self::message::Message;
 use crate::{
     connection::{Broken, Hello, OpenError, open},
     reason::is_lasting,
@@ -39,7 +40,7 @@ pub(crate) struct Told {
     server: Arc<Server>,
     work: Arc<Work>,
     handing: Handing,
-    incoming: Incoming,
+    incoming: Arc<Incoming>,
     trouble: Burst,
 }
 
@@ -48,13 +49,21 @@ enum Ended {
     /// The link takes nothing new.
     Link,
     Broken(Broken),
+    /// The broker has to send again what nobody has any more.
+    Missing,
     /// The broker does not let it listen.
     Refused(String),
 }
 
 impl Told {
-    pub(crate) fn new(server: Arc<Server>, work: Arc<Work>, handing: Handing) -> Self {
-        Self { server, work, handing, incoming: Incoming::default(), trouble: Burst::default() }
+    /// `incoming` is what the session's messages are known by, also those that the link before this one has given to the actor.
+    pub(crate) fn new(
+        server: Arc<Server>,
+        work: Arc<Work>,
+        handing: Handing,
+        incoming: Arc<Incoming>,
+    ) -> Self {
+        Self { server, work, handing, incoming, trouble: Burst::default() }
     }
 
     /// Listens until the link ends.
@@ -74,7 +83,7 @@ impl Told {
         loop {
             let next = async {
                 let queued = waiting.next().await?;
-                let place = match queued.thing.ticket {
+                let place = match &queued.thing.ticket {
                     Some(_) => tokio::select! {
                         biased;
                         () = end.draining() => None,
@@ -151,6 +160,7 @@ impl Told {
     fn pause_after(&self, ended: Ended, ready: &mut Ready) -> Option<Duration> {
         match ended {
             Ended::Link => None,
+            Ended::Missing => Some(RECONNECT_PAUSE),
             Ended::Refused(reason) => {
                 let reason = self.server.says(&reason);
                 self.say("cannot listen", &reason);

@@ -57,15 +57,23 @@ fn bytes(digits: &str) -> Option<Vec<u8>> {
     pairs.map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
+/// Whether a broker may end the connection for a text with this character (MQTT 5, 1.5.4), as Mosquitto does: one that controls, or
+/// one that Unicode will never assign.
+pub(crate) fn is_forbidden(c: char) -> bool {
+    c.is_control() || ('\u{fdd0}'..='\u{fdef}').contains(&c) || u32::from(c) & 0xfffe == 0xfffe
+}
+
 /// Whether a message can be sent there.
 pub(crate) fn is_topic(topic: &str) -> bool {
-    !topic.is_empty() && topic.len() <= SUBJECT_LEN_MAX && !topic.contains(['+', '#', '\0'])
+    let is_wrong = |c| matches!(c, '+' | '#') || is_forbidden(c);
+    !topic.is_empty() && topic.len() <= SUBJECT_LEN_MAX && !topic.contains(is_wrong)
 }
 
 /// Whether one can listen to it: `+` is one whole level, `#` at the end the rest.
 pub(crate) fn is_filter(filter: &str) -> bool {
     let mut levels = filter.split('/').peekable();
-    let mut good = !filter.is_empty() && filter.len() <= SUBJECT_LEN_MAX && !filter.contains('\0');
+    let mut good =
+        !filter.is_empty() && filter.len() <= SUBJECT_LEN_MAX && !filter.contains(is_forbidden);
     while let Some(level) = levels.next() {
         good &= match level {
             "+" => true,
@@ -110,6 +118,18 @@ mod tests {
         for bad in ["", "#", "#00", "a/#", "a#0", "a#xy", "a/+", "a#+1", "a#0g#00", "a/+#00", "a\0"]
         {
             assert_eq!(Address::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_a_broker_may_end_the_connection_for_is_in_no_topic() {
+        for bad in ['\0', '\u{1}', '\u{7f}', '\u{9f}', '\u{fdd0}', '\u{fffe}', '\u{10ffff}'] {
+            let text = format!("a/{bad}");
+            assert!(!is_topic(&text) && !is_filter(&text), "{bad:?}");
+        }
+        for good in ['\u{20}', '\u{a0}', '\u{fdcf}', '\u{fdf0}', '\u{fffd}', '\u{10000}'] {
+            let text = format!("a/{good}");
+            assert!(is_topic(&text) && is_filter(&text), "{good:?}");
         }
     }
 

@@ -16,6 +16,8 @@ mod rounds;
 mod scene;
 #[path = "mqtt/server.rs"]
 mod server;
+#[path = "mqtt/sessions.rs"]
+mod sessions;
 #[path = "mqtt/stranger.rs"]
 mod stranger;
 

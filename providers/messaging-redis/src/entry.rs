@@ -41,12 +41,14 @@ pub(crate) fn of_payload<'a>(channel: &'a str, payload: &'a [u8]) -> BrokerMessa
     BrokerMessage { subject: channel.into(), body: body.into(), reply_to }
 }
 
-/// The message that a stream's entry is: of fields that others have written, the first is the body.
+/// The message that a stream's entry is: of fields that others have written, the first is the body. As in a payload, an empty place
+/// for an answer is none.
 pub(crate) fn of_fields<'a>(key: &'a str, fields: &'a [Field]) -> BrokerMessage<'a> {
     let field = |name: &str| fields.iter().find(|(field, _)| field == name.as_bytes());
     let body = field(BODY).or(fields.first()).map_or(&[][..], |(_, value)| value);
-    let reply_to =
-        field(REPLY_TO_FIELD).and_then(|(_, value)| String::from_utf8(value.clone()).ok());
+    let reply_to = field(REPLY_TO_FIELD)
+        .and_then(|(_, value)| String::from_utf8(value.clone()).ok())
+        .filter(|reply_to| !reply_to.is_empty());
     BrokerMessage { subject: key.into(), body: body.into(), reply_to }
 }
 
@@ -77,5 +79,7 @@ mod tests {
         let fields = [(b"\xfftemperature".to_vec(), b"21".to_vec()), (b"unit".to_vec(), vec![])];
         assert_eq!(&*of_fields("k", &fields).body, b"21");
         assert_eq!(&*of_fields("k", &[]).body, b"");
+        let empty = [(REPLY_TO_FIELD.into(), vec![])];
+        assert_eq!(of_fields("k", &empty).reply_to, None);
     }
 }

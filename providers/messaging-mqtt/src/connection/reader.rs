@@ -17,7 +17,9 @@ use super::{PACKET_LEN_MAX, Socket};
 /// Bytes that are read at once where no longer packet is under way.
 const READ_LEN: usize = 16 * 1024;
 
-/// The type of a packet that ends the connection, in a packet's first four bits.
+/// The types of packets that rumqttc does not read as they come, in a packet's first four bits.
+const PUBACK: u8 = 4;
+const PUBREC: u8 = 5;
 const DISCONNECT: u8 = 14;
 
 /// Reads packets from a connection.
@@ -25,6 +27,19 @@ pub(crate) struct Reader {
     socket: ReadHalf<Box<dyn Socket>>,
     buffer: BytesMut,
     silence_max: Duration,
+}
+
+/// What a broker says. Of acknowledgements rumqttc does not know all reasons, and takes a packet with another for none: so these are
+/// MQTT's own codes.
+#[derive(Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "each is taken at once, and none is kept")]
+pub(crate) enum Said {
+    /// It has taken a message of QoS 1, or will not.
+    Acknowledged { number: u16, reason: u8 },
+    /// The same of QoS 2: it has received it.
+    Received { number: u16, reason: u8 },
+    /// Anything else.
+    Packet(Packet),
 }
 
 /// Why a connection ended.
@@ -61,14 +76,14 @@ impl Reader {
         Self { socket, buffer: BytesMut::with_capacity(READ_LEN), silence_max }
     }
 
-    /// The next packet. A broker is asked for a sign of life several times within the longest silence.
+    /// What it says next. A broker is asked for a sign of life several times within the longest silence.
     ///
     /// # Cancel safety
     /// What was read of a packet stays here.
-    pub(crate) async fn next(&mut self) -> Result<Packet, Broken> {
+    pub(crate) async fn next(&mut self) -> Result<Said, Broken> {
         loop {
-            if let Some(packet) = take(&mut self.buffer)? {
-                return Ok(packet);
+            if let Some(said) = take(&mut self.buffer)? {
+                return Ok(said);
             }
             self.buffer.reserve(READ_LEN);
             let read = timeout(self.silence_max, self.socket.read_buf(&mut self.buffer)).await;
@@ -87,7 +102,7 @@ fn lost(error: &io::Error) -> Broken {
 }
 
 /// The packet that the buffer begins with, once it is there whole. How long it will be is in its first bytes.
-fn take(buffer: &mut BytesMut) -> Result<Option<Packet>, Broken> {
+fn take(buffer: &mut BytesMut) -> Result<Option<Said>, Broken> {
     let header = match check(buffer.iter(), Some(PACKET_LEN_MAX)) {
         Ok(header) => header,
         Err(Error::InsufficientBytes(_)) => return Ok(None),
@@ -97,19 +112,33 @@ fn take(buffer: &mut BytesMut) -> Result<Option<Packet>, Broken> {
         Err(error) => return Err(Broken::Malformed(error.to_string())),
     };
     let mut packet = buffer.split_to(header.frame_length());
-    if packet[0] >> 4 == DISCONNECT {
-        return Err(Broken::Disconnected(disconnected(&packet)));
-    }
-    match Packet::read(&mut packet, None) {
-        Ok(packet) => Ok(Some(packet)),
-        Err(error) => Err(Broken::Malformed(error.to_string())),
-    }
+    let said = match packet[0] >> 4 {
+        DISCONNECT => return Err(Broken::Disconnected(disconnected(&packet))),
+        PUBACK => {
+            acknowledged(&packet).map(|(number, reason)| Said::Acknowledged { number, reason })
+        }
+        PUBREC => acknowledged(&packet).map(|(number, reason)| Said::Received { number, reason }),
+        _ => Packet::read(&mut packet, None).map(Said::Packet).map_err(|error| error.to_string()),
+    };
+    said.map(Some).map_err(Broken::Malformed)
+}
+
+/// What stands behind a packet's type and its length, which is of one to four bytes.
+fn behind_len(packet: &[u8]) -> &[u8] {
+    let before_last = packet.iter().skip(1).take_while(|&&byte| byte & 0x80 != 0).count();
+    packet.get(before_last + 2..).unwrap_or_default()
+}
+
+/// A message's number, and what became of it. Without a reason it is a success.
+fn acknowledged(packet: &[u8]) -> Result<(u16, u8), String> {
+    let (number, rest) =
+        behind_len(packet).split_first_chunk().ok_or("an acknowledgement of nothing")?;
+    Ok((u16::from_be_bytes(*number), rest.first().copied().unwrap_or(0)))
 }
 
 /// The reason that ends a connection. rumqttc does not read one without properties, which is how most come.
 fn disconnected(packet: &[u8]) -> DisconnectReasonCode {
-    let behind_len = packet.iter().skip(1).skip_while(|&&byte| byte & 0x80 != 0).nth(1);
-    let code = behind_len.copied().unwrap_or(0);
+    let code = behind_len(packet).first().copied().unwrap_or(0);
     DisconnectReasonCode::try_from(code).unwrap_or(DisconnectReasonCode::UnspecifiedError)
 }
 
@@ -120,10 +149,10 @@ mod tests {
     #[test]
     fn packets_are_taken_whole_and_one_after_the_other() {
         let mut buffer = BytesMut::from(&[0xd0, 0, 0xd0][..]);
-        assert!(matches!(take(&mut buffer), Ok(Some(Packet::PingResp(_)))));
+        assert!(matches!(take(&mut buffer), Ok(Some(Said::Packet(Packet::PingResp(_))))));
         assert_eq!(take(&mut buffer), Ok(None));
         buffer.extend_from_slice(&[0]);
-        assert!(matches!(take(&mut buffer), Ok(Some(Packet::PingResp(_)))));
+        assert!(matches!(take(&mut buffer), Ok(Some(Said::Packet(Packet::PingResp(_))))));
     }
 
     #[test]
@@ -131,6 +160,23 @@ mod tests {
         let mut buffer = BytesMut::from(&[0x30, 0xff, 0xff, 0xff, 0x7f][..]);
         assert_eq!(take(&mut buffer), Err(Broken::TooLarge(268_435_455)));
         assert!(buffer.capacity() < READ_LEN, "nothing was made ready for it");
+    }
+
+    #[test]
+    fn an_acknowledgement_has_its_reason_whichever_it_is() {
+        let said = |bytes: &[u8]| take(&mut BytesMut::from(bytes));
+        let number = 0x0102;
+        for (bytes, reason) in [
+            (&[0x40, 2, 1, 2][..], 0),
+            (&[0x40, 3, 1, 2, 0x95], 0x95),
+            (&[0x40, 4, 1, 2, 0xfe, 0], 0xfe),
+            (&[0x40, 8, 1, 2, 0x87, 4, 0x1f, 0, 1, b'n'], 0x87),
+        ] {
+            assert_eq!(said(bytes), Ok(Some(Said::Acknowledged { number, reason })));
+            let bytes = [&[0x50], &bytes[1..]].concat();
+            assert_eq!(said(&bytes), Ok(Some(Said::Received { number, reason })));
+        }
+        assert!(matches!(said(&[0x40, 1, 1]), Err(Broken::Malformed(_))));
     }
 
     #[test]

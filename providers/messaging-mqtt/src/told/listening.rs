@@ -1,5 +1,7 @@
 //! What one connection brings: it subscribes, takes messages and acknowledgements, and ends in order where the link does.
 
+use std::pin::pin;
+
 use rumqttc::v5::mqttbytes::v5::{
     Filter, Packet, Publish, RetainForwardRule, SubAck, Subscribe, SubscribeReasonCode, UnsubAck,
     UnsubAckReason, Unsubscribe,
@@ -8,7 +10,7 @@ use wattle_sdk::handing::{End, Phase, Queue, Ready};
 
 use super::{Ended, QUEUE_BYTES_MAX, QUEUE_LEN_MAX, Told, incoming::Arrival, message::Message};
 use crate::{
-    connection::{Broken, Driver, Opened, Reader, Writer},
+    connection::{Broken, Driver, Opened, Reader, Said, Writer},
     reason::of_subscription,
     session::Session,
 };
@@ -33,6 +35,7 @@ impl Told {
         let Opened { mut reader, writer, welcome, mut driver } = opened;
         self.incoming.connected(writer.clone(), welcome.resumed);
         self.subscribe(&writer, session).await;
+        let mut missing = pin!(self.incoming.missing());
         loop {
             let next = tokio::select! {
                 biased;
@@ -40,28 +43,36 @@ impl Told {
                     self.finish(&mut reader, &mut driver, &writer, end).await;
                     return Ended::Link;
                 }
+                () = &mut missing => {
+                    writer.farewell().await;
+                    return Ended::Missing;
+                }
                 next = heard(&mut reader, &mut driver) => next,
             };
-            match next {
+            let packet = match next {
                 Err(broken) => return Ended::Broken(broken),
-                Ok(Packet::Publish(message)) => {
+                Ok(Said::Packet(packet)) => packet,
+                Ok(_) => continue, // nothing is sent over this connection
+            };
+            match packet {
+                Packet::Publish(message) => {
                     tokio::select! {
                         () = end.draining() => {} // it stays the broker's
                         () = self.take(&message, queue) => {}
                     }
                 }
-                Ok(Packet::PubRel(rel)) => self.incoming.released(rel.pkid),
-                Ok(Packet::SubAck(ack)) => match self.refusal(&ack) {
+                Packet::PubRel(rel) => self.incoming.released(rel.pkid),
+                Packet::SubAck(ack) => match self.refusal(&ack) {
                     None => ready.say(Ok(())),
                     Some(reason) => {
                         writer.farewell().await;
                         return Ended::Refused(reason);
                     }
                 },
-                Ok(Packet::UnsubAck(ack)) if is_left(&ack) => {
+                Packet::UnsubAck(ack) if is_left(&ack) => {
                     session.subscribes(&self.paths()).await;
                 }
-                Ok(_) => {} // a sign of life
+                _ => {} // a sign of life
             }
         }
     }
@@ -136,8 +147,8 @@ impl Told {
     ) {
         if end.phase() == Phase::Draining {
             let listening = async {
-                while let Ok(packet) = heard(reader, driver).await {
-                    if let Packet::PubRel(rel) = packet {
+                while let Ok(said) = heard(reader, driver).await {
+                    if let Said::Packet(Packet::PubRel(rel)) = said {
                         self.incoming.released(rel.pkid);
                     }
                 }
@@ -161,9 +172,9 @@ fn is_left(ack: &UnsubAck) -> bool {
     })
 }
 
-async fn heard(reader: &mut Reader, driver: &mut Driver) -> Result<Packet, Broken> {
+async fn heard(reader: &mut Reader, driver: &mut Driver) -> Result<Said, Broken> {
     tokio::select! {
-        packet = reader.next() => packet,
+        said = reader.next() => said,
         _ = &mut driver.0 => Err(Broken::Lost("it cannot be written to".into())),
     }
 }

@@ -73,14 +73,19 @@ impl Message {
     }
 
     /// Gives it to the actor until the broker may forget it, or the link takes nothing any more: then the broker sends it again.
-    pub(super) async fn handle(self, told: Arc<Told>, place: OwnedSemaphorePermit, mut end: End) {
-        let Some(ticket) = self.ticket else { return self.hand_over(&told).await };
+    pub(super) async fn handle(
+        mut self,
+        told: Arc<Told>,
+        place: OwnedSemaphorePermit,
+        mut end: End,
+    ) {
+        let Some(ticket) = self.ticket.take() else { return self.hand_over(&told).await };
         let mut place = Some(place);
         for attempt in 1.. {
             let delivery = deliver(&told.work.actor, self.as_broker_message()).await;
             let reason = delivery.reason().unwrap_or_default();
             let pause = match told.handing.attempts.verdict(&delivery, attempt) {
-                Verdict::Handled => return told.incoming.handled(ticket),
+                Verdict::Handled => return ticket.handled(),
                 Verdict::Dead => {
                     return self.give_up(&told, ticket, attempt, &reason, place, end).await;
                 }
@@ -122,21 +127,32 @@ impl Message {
         let Some(dead) = &told.handing.dead_letter else {
             let (link, topic) = (told.work.actor.link, &self.topic);
             warn!(link, topic, reason, "a message is given up, its link has no dead_letter_topic");
-            return told.incoming.handled(ticket);
+            return ticket.handled();
         };
         let mut place = place;
+        let (mut bare, mut was_cut) = (false, false);
         loop {
-            match self.put_aside(told, dead, attempts, reason).await {
-                Ok(()) => {
-                    told.say("a message is dead, see its link's dead_letter_topic", reason);
-                    return told.incoming.handled(ticket);
-                }
-                Err(failure) => {
-                    told.say("a dead message could not be put aside", &failure.to_string());
-                }
-            }
+            let why = (!bare).then(|| self.why(attempts, reason));
+            let Err(failure) = self.put_aside(told, dead, why).await else {
+                told.say("a message is dead, see its link's dead_letter_topic", reason);
+                return ticket.handled();
+            };
+            told.say("a dead message could not be put aside", &failure.to_string());
             place.take();
-            let pause = told.handing.attempts.pause(attempts).max(PUT_ASIDE_PAUSE);
+            // The body is what matters: a broker may take it that refuses, or ends the connection for, what stands beside it.
+            // One that ends it does so each time: the connection may have broken for something else.
+            let is_cut = failure.kind == Kind::Interrupted;
+            let refused = match failure.kind {
+                Kind::Unavailable | Kind::NoResponders => false,
+                Kind::Interrupted => was_cut || bare,
+                _ => true,
+            };
+            was_cut = is_cut && !refused;
+            bare ^= refused;
+            let pause = match refused && bare {
+                true => PUT_ASIDE_PAUSE,
+                false => told.handing.attempts.pause(attempts).max(PUT_ASIDE_PAUSE),
+            };
             tokio::select! {
                 () = end.draining() => return,
                 () = sleep(pause) => {}
@@ -144,13 +160,8 @@ impl Message {
         }
     }
 
-    async fn put_aside(
-        &self,
-        told: &Told,
-        dead: &str,
-        attempts: u64,
-        reason: &str,
-    ) -> Result<(), Failure> {
+    /// What goes along with a dead message.
+    fn why(&self, attempts: u64, reason: &str) -> PublishProperties {
         let said: String = reason.chars().take(REASON_LEN_MAX).map(printable).collect();
         let mut properties = PublishProperties::default();
         for (name, value) in [
@@ -160,20 +171,16 @@ impl Message {
         ] {
             properties.user_properties.push((name.to_owned(), value));
         }
-        match self.publish(told, dead, Some(properties)).await {
-            // The body is what matters: without anything beside it, it may still fit.
-            Err(failure) if failure.kind == Kind::TooLarge => self.publish(told, dead, None).await,
-            published => published,
-        }
+        properties
     }
 
-    async fn publish(
+    async fn put_aside(
         &self,
         told: &Told,
         dead: &str,
-        properties: Option<PublishProperties>,
+        why: Option<PublishProperties>,
     ) -> Result<(), Failure> {
-        let message = Publish::new(dead, QoS::AtLeastOnce, self.body.clone(), properties);
+        let message = Publish::new(dead, QoS::AtLeastOnce, self.body.clone(), why);
         match timeout(PUT_ASIDE_WAIT, told.server.publish(message)).await {
             Ok(Ok(Taken::Kept)) => Ok(()),
             Ok(Ok(Taken::Unheard)) => {
@@ -188,5 +195,5 @@ impl Message {
 
 /// A property's value has no characters that a broker may refuse.
 fn printable(c: char) -> char {
-    if c.is_control() { ' ' } else { c }
+    if topic::is_forbidden(c) { ' ' } else { c }
 }

@@ -29,8 +29,13 @@ const MESSAGES: u32 = 200;
 
 /// A provider whose folder outlives it.
 pub(crate) async fn host_in(dir: &TempDir, server: &Server) -> Host {
+    host_at(dir, &server.url()).await
+}
+
+/// The same, with a way of its own to its broker.
+pub(crate) async fn host_at(dir: &TempDir, url: &str) -> Host {
     let dir = dir.path().to_str().expect("text");
-    let config = pairs(&[("url", &server.url()), ("data-dir", dir)]);
+    let config = pairs(&[("url", url), ("data-dir", dir)]);
     Host::start(env!("CARGO_BIN_EXE_wattle-messaging-mqtt"), config).await
 }
 
@@ -68,6 +73,37 @@ async fn what_an_actor_refuses_is_given_again_with_pauses_and_put_aside_at_last(
     }
     sender.publish("a", b"good", None).await.expect("it is kept");
     assert_eq!(received.text().await, "good", "the poison does not come again");
+}
+
+#[tokio::test]
+async fn whatever_an_actor_says_does_not_keep_a_dead_message_from_its_place() {
+    let scene = Scene::start().await;
+    let mut dead = Stranger::listening(&scene.server, "dead/a").await;
+    let (actor, _received) = Received::by(|_| Ok(Err("\u{ffff}\u{1}no".into())));
+    let config = [("subscriptions", "a"), ("max_deliver", "1"), ("dead_letter_topic", "dead/a")];
+    scene.handler(&config, actor).await;
+    scene.sender(&[]).await.publish("a", b"precious", None).await.expect("it is kept");
+    let message = dead.next().await;
+    assert_eq!(&message.payload[..], b"precious");
+    let said = message.properties.expect("why").user_properties;
+    let reason = ("wattle-dead-reason".to_owned(), "the actor said:   no".to_owned());
+    assert!(said.contains(&reason), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_dead_message_that_the_broker_takes_only_without_its_reason_goes_without() {
+    let server = Server::start_with("allow_anonymous true\nmax_packet_size 1500").await;
+    let host = host(&server).await;
+    let mut dead = Stranger::listening(&server, "dead/a").await;
+    let (actor, _received) = Received::by(|_| Ok(Err("no".repeat(1_000))));
+    let config = [("subscriptions", "a"), ("max_deliver", "1"), ("dead_letter_topic", "dead/a")];
+    host.handler(pairs(&config), actor).await.expect("a link");
+    let sender = host.sender([].into(), pairs(&[])).await.expect("a link");
+    let body = [7; 1_000];
+    sender.publish("a", &body, None).await.expect("it is kept");
+    let message = dead.next().await;
+    assert_eq!(message.payload[..], body);
+    assert!(message.properties.is_none_or(|said| said.user_properties.is_empty()));
 }
 
 #[tokio::test]

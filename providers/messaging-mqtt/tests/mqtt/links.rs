@@ -1,16 +1,19 @@
 //! Links: which hold, what they hear, how they send, and what is left of them.
 
-use std::fs;
+use std::{fs, sync::Arc};
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rumqttc::v5::mqttbytes::QoS;
 use tempfile::TempDir;
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
 use wattle_core::{Constraints, provider::Side};
-use wattle_messaging::{Kind, SUBJECTS};
+use wattle_messaging::{Failure, Kind, SUBJECTS};
 
 use crate::{
-    host::Host,
+    host::{Host, actor},
     scene::{PATIENCE, Received, Scene, host, pairs},
     server::{LOOK_PAUSE, Server},
     stranger::Stranger,
@@ -152,6 +155,72 @@ async fn topics_fall_into_parts_at_slashes_and_an_answer_s_data_is_no_part_of_on
     for invalid in ["a/+", "a/#", "#", "a#no-digits", "a#0"] {
         let failure = open.publish(invalid, b"", None).await.expect_err(invalid);
         assert_eq!(failure.kind, Kind::Invalid, "{invalid}: {failure}");
+    }
+}
+
+/// How these messages fail while a request over the same link waits for its answer. It comes: the link's connection is the one that it was.
+async fn failures_beside_a_request(
+    scene: &Scene,
+    qos: &str,
+    messages: &[(&str, &[u8])],
+) -> Vec<Failure> {
+    let (asked, go_on) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (asks, gate) = (Arc::clone(&asked), Arc::clone(&go_on));
+    let answering = Arc::new(scene.sender(&[]).await);
+    let answers = actor(move |message| {
+        asks.add_permits(1);
+        let (gate, answering) = (Arc::clone(&gate), Arc::clone(&answering));
+        async move {
+            gate.acquire().await.expect("open").forget();
+            let reply_to = message.reply_to.expect("somebody waits");
+            let sent = answering.publish(&reply_to, b"pong", None).await;
+            Ok(sent.map_err(|failure| failure.to_string()))
+        }
+    });
+    let ping = format!("ping/{qos}");
+    scene.handler(&[("subscriptions", &ping)], answers).await;
+    let sender = scene.sender(&[("qos", qos)]).await;
+    let meanwhile = async {
+        asked.acquire().await.expect("open").forget();
+        let mut failures = Vec::new();
+        for (topic, body) in messages {
+            failures.push(sender.publish(topic, body, None).await.expect_err("it is refused"));
+        }
+        go_on.add_permits(1);
+        failures
+    };
+    let (answer, failures) = futures::join!(sender.request(&ping, b"", 10_000), meanwhile);
+    assert_eq!(&*answer.expect("nothing else fails").body, b"pong");
+    failures
+}
+
+#[tokio::test]
+async fn a_topic_for_which_a_broker_would_end_the_connection_is_invalid_and_nothing_else_fails() {
+    let scene = Scene::start().await;
+    let topics = ["a/\u{1}", "a/\u{7f}", "a/\u{fdd0}", "\u{ffff}", "\u{10fffe}#00"];
+    let messages = topics.map(|topic| (topic, &b""[..]));
+    for failure in failures_beside_a_request(&scene, "1", &messages).await {
+        assert_eq!(failure.kind, Kind::Invalid, "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_past_the_broker_s_own_limit_is_too_large() {
+    let server = Server::start_with("allow_anonymous true\nmessage_size_limit 1000").await;
+    let host = host(&server).await;
+    let scene = Scene { server, host };
+    for qos in ["1", "2"] {
+        let sender = scene.sender(&[("qos", qos)]).await;
+        let failure = sender.publish("a", &[7; 1_001], None).await.expect_err("it is too long");
+        assert_eq!(failure.kind, Kind::TooLarge, "{failure}");
+        // Mosquitto 2.0 says so, and may close the connection then, which comes back.
+        let sent = async {
+            while let Err(failure) = sender.publish("a", &[7; 1_000], None).await {
+                let is_away = matches!(failure.kind, Kind::Unavailable | Kind::Interrupted);
+                assert!(is_away, "{failure}");
+            }
+        };
+        timeout(PATIENCE, sent).await.expect("it is up again");
     }
 }
 

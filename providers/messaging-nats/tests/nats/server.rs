@@ -166,6 +166,11 @@ fn spawn(dir: &TempDir) -> Child {
 
 /// A program of the machine, or of the user's cache, where `cargo xtask test` puts what is missing.
 fn installed(name: &str) -> PathBuf {
+    // Chosen where the one in the path is too old.
+    let chosen = env::var_os("WATTLE_NATS_SERVER").filter(|_| name == "nats-server");
+    if let Some(chosen) = chosen.filter(|path| !path.is_empty()) {
+        return chosen.into();
+    }
     let own = env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
     let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or(own);
     let cache = cache.map(|cache| cache.join("wattle/bin"));

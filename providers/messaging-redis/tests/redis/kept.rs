@@ -143,6 +143,17 @@ async fn an_entry_whose_names_are_no_text_keeps_back_no_other() {
 }
 
 #[tokio::test]
+async fn an_entry_whose_place_for_an_answer_is_empty_awaits_none() {
+    let scene = Scene::start().await;
+    let (actor, mut received) = Received::all();
+    scene.handler(&STREAM, actor).await;
+    let entry = [&b"XADD"[..], b"a", b"*", b"body", b"b", b"reply-to", b""];
+    let _: String = scene.server.command(&entry).await;
+    assert_eq!(received.next().await.reply_to, None);
+    settled(&scene, "a").await;
+}
+
+#[tokio::test]
 async fn a_message_that_never_reached_its_actor_is_not_dead() {
     let scene = Scene::start().await;
     let attempts = AtomicU32::new(0);
