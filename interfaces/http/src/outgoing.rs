@@ -10,6 +10,7 @@ mod rule;
 mod scope;
 
 pub use failure::{ErrorCode, SendError};
+pub use ipnet::IpNet;
 pub use message::{
     Options, decode_outcome, decode_send, encode_failure, encode_send, encode_success,
 };
@@ -25,7 +26,8 @@ pub const SEND: Operation =
 /// nothing, and does not hold.
 pub const ALLOWED_HOSTS: &str = "allowed-hosts";
 
-/// A link's constraint: networks and addresses that may be connected to although they are private, `10.1.0.0/16` or `::1`.
+/// A link's constraint: networks and addresses that may be connected to although they are private, or the provider's machine is in
+/// them: `10.1.0.0/16` or `::1`.
 pub const ALLOWED_ADDRESSES: &str = "allowed-addresses";
 
 /// The names of the constraints that this contract knows. A link with any other is refused.

@@ -10,7 +10,9 @@ use hyper_util::{
 use tokio::sync::Semaphore;
 use wattle_http::{HEAD_LEN_MAX, HEADERS_MAX, outgoing::Scope};
 
-use crate::{body::Upload, connector::InTime, resolver::Resolver, settings::LinkSettings, tls};
+use crate::{
+    body::Upload, connector::InTime, near::Near, resolver::Resolver, settings::LinkSettings, tls,
+};
 
 /// A connection that nobody used for so long is closed.
 const CONNECTION_IDLE: Duration = Duration::from_secs(60);
@@ -25,6 +27,8 @@ const HEAD_BUFFER_MAX: usize = 2 * HEAD_LEN_MAX;
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) scope: Arc<Scope>,
+    /// What the scope has to list although it is public elsewhere.
+    pub(crate) near: Arc<Near>,
     pub(crate) settings: LinkSettings,
     pub(crate) client: Client<InTime<HttpsConnector<HttpConnector<Resolver>>>, Upload>,
     /// A place for each request that may be under way.
@@ -32,9 +36,14 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) async fn new(scope: Scope, settings: LinkSettings) -> Result<Self, tls::Error> {
+    pub(crate) async fn new(
+        scope: Scope,
+        settings: LinkSettings,
+        near: Arc<Near>,
+    ) -> Result<Self, tls::Error> {
         let scope = Arc::new(scope);
-        let mut connector = HttpConnector::new_with_resolver(Resolver::new(Arc::clone(&scope)));
+        let resolver = Resolver::new(Arc::clone(&scope), Arc::clone(&near));
+        let mut connector = HttpConnector::new_with_resolver(resolver);
         connector.enforce_http(false);
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(settings.connect));
@@ -56,6 +65,6 @@ impl Link {
             .http2_max_header_list_size(u32::try_from(HEAD_BUFFER_MAX).unwrap_or(u32::MAX))
             .build(connector);
         let places = Arc::new(Semaphore::new(settings.requests_max));
-        Ok(Self { scope, settings, client, places })
+        Ok(Self { scope, near, settings, client, places })
     }
 }

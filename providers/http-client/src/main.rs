@@ -6,6 +6,7 @@ mod body;
 mod connector;
 mod failure;
 mod link;
+mod near;
 mod provider;
 mod request;
 mod resolver;

@@ -9,20 +9,21 @@ use wattle_sdk::{
     Side, StartError,
 };
 
-use crate::{link::Link, request::send, settings::LinkSettings};
+use crate::{link::Link, near::Near, request::send, settings::LinkSettings};
 
 /// `wasi:http/outgoing-handler` over hyper.
 #[derive(Debug)]
 pub(crate) struct HttpClient {
     /// The links that hold now, by number. Calls read a snapshot; only a link that comes or goes makes a new one.
     links: ArcSwap<BTreeMap<u32, Arc<Link>>>,
+    near: Arc<Near>,
 }
 
 impl Provider for HttpClient {
     const CONSTRAINTS: &'static [&'static str] = wattle_http::outgoing::CONSTRAINTS;
 
-    async fn start(_context: Context) -> Result<Self, StartError> {
-        Ok(Self { links: ArcSwap::default() })
+    async fn start(context: Context) -> Result<Self, StartError> {
+        Ok(Self { links: ArcSwap::default(), near: Near::watch(&context.host).await })
     }
 
     async fn put_link(&self, grant: LinkGrant) -> Result<LinkDetail, LinkError> {
@@ -32,7 +33,8 @@ impl Provider for HttpClient {
         }
         let scope = Scope::new(&grant.constraints).map_err(|error| refused(&error))?;
         let settings = LinkSettings::parse(&grant.config).map_err(|error| refused(&error))?;
-        let link = Link::new(scope, settings).await.map_err(|error| refused(&error))?;
+        let link = Link::new(scope, settings, Arc::clone(&self.near)).await;
+        let link = link.map_err(|error| refused(&error))?;
         let link = Arc::new(link);
         self.links.rcu(|links| {
             let mut links = BTreeMap::clone(links);

@@ -86,7 +86,8 @@ fn check(link: &Link, parts: &request::Parts) -> Result<(), SendError> {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     match bare.parse::<IpAddr>() {
         Ok(address) => {
-            link.scope.check_literal(&parts.method, &parts.uri, address).map_err(refused)
+            let near = link.near.networks();
+            link.scope.check_literal(&parts.method, &parts.uri, address, &near).map_err(refused)
         }
         Err(_) => Ok(()),
     }

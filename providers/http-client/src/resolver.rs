@@ -15,6 +15,8 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 use tower_service::Service;
 use wattle_http::outgoing::{Refused, Scope};
 
+use crate::near::Near;
+
 /// Lookups of one link at once. The system's resolver blocks a thread for each, however long a name server takes, and goes on when
 /// nobody waits any more.
 const LOOKUPS_MAX: usize = 16;
@@ -23,6 +25,7 @@ const LOOKUPS_MAX: usize = 16;
 #[derive(Clone, Debug)]
 pub(crate) struct Resolver {
     scope: Arc<Scope>,
+    near: Arc<Near>,
     lookups: Arc<Semaphore>,
 }
 
@@ -37,8 +40,8 @@ pub(crate) enum Error {
 }
 
 impl Resolver {
-    pub(crate) fn new(scope: Arc<Scope>) -> Self {
-        Self { scope, lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)) }
+    pub(crate) fn new(scope: Arc<Scope>, near: Arc<Near>) -> Self {
+        Self { scope, near, lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)) }
     }
 }
 
@@ -48,10 +51,11 @@ impl Resolver {
         let host = name.as_str();
         let found = self.look_up(host.to_owned()).await;
         let found = found.map_err(|source| Error::Unknown { host: host.to_owned(), source })?;
+        let near = self.near.networks();
         let mut refused = None;
         let mut allowed = Vec::new();
         for address in found {
-            match self.scope.check_address(host, address.ip()) {
+            match self.scope.check_address(host, address.ip(), &near) {
                 Ok(()) => allowed.push(address),
                 Err(why) => refused = refused.or(Some(why)),
             }

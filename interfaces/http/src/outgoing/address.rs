@@ -1,6 +1,8 @@
-//! Which addresses are anybody's on the internet, and which belong to this machine or its networks.
+//! Which addresses are anybody's on the internet, and which belong to a machine or its networks.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
 
 /// Networks of IPv4 that are not the internet's (IANA's registry of special-purpose addresses, RFC 6890), each with its bits.
 const SPECIAL_V4: [(Ipv4Addr, u32); 15] = [
@@ -21,7 +23,10 @@ const SPECIAL_V4: [(Ipv4Addr, u32); 15] = [
     (Ipv4Addr::new(240, 0, 0, 0), 4),     // reserved, and broadcast
 ];
 
-/// Of IPv6, only 2000::/3 is the internet's, and of that not these.
+/// Of IPv6, only this is the internet's.
+const GLOBAL_V6: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
+
+/// And of that not these.
 const SPECIAL_V6: [(Ipv6Addr, u32); 4] = [
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23), // protocol assignments, Teredo among them
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32), // documentation
@@ -32,34 +37,41 @@ const SPECIAL_V6: [(Ipv6Addr, u32); 4] = [
 /// Well-known prefix of IPv4 within IPv6 (RFC 6052).
 const NAT64: (Ipv6Addr, u32) = (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96);
 
-/// Whether a packet to the address leaves this machine and its networks for the internet.
-pub(crate) fn is_public(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => is_public_v4(address),
-        IpAddr::V6(address) => is_public_v6(address),
+/// Whether a packet to the address leaves a machine and its networks for the internet. `near` is what that machine is in beside what is
+/// nobody's on the internet.
+pub(crate) fn is_public(address: IpAddr, near: &[IpNet]) -> bool {
+    let address = meant(address);
+    let is_special = match address {
+        IpAddr::V4(address) => is_special_v4(address),
+        IpAddr::V6(address) => is_special_v6(address),
+    };
+    !is_special && !near.iter().any(|network| network.contains(&address))
+}
+
+/// The address of IPv4 that is written within one of IPv6; any other as it is.
+fn meant(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) if within_v6(address, NAT64) => {
+            let [.., a, b, c, d] = address.octets();
+            Ipv4Addr::new(a, b, c, d).into()
+        }
+        address => address,
     }
 }
 
-fn is_public_v4(address: Ipv4Addr) -> bool {
+fn is_special_v4(address: Ipv4Addr) -> bool {
     let within = |network: Ipv4Addr, bits: u32| {
         (address.to_bits() ^ network.to_bits()).leading_zeros() >= bits
     };
-    !SPECIAL_V4.iter().any(|&(network, bits)| within(network, bits))
+    SPECIAL_V4.iter().any(|&(network, bits)| within(network, bits))
 }
 
-fn is_public_v6(address: Ipv6Addr) -> bool {
-    let within = |network: Ipv6Addr, bits: u32| {
-        (address.to_bits() ^ network.to_bits()).leading_zeros() >= bits
-    };
-    if let Some(mapped) = address.to_ipv4_mapped() {
-        return is_public_v4(mapped);
-    }
-    if within(NAT64.0, NAT64.1) {
-        let [.., a, b, c, d] = address.octets();
-        return is_public_v4(Ipv4Addr::new(a, b, c, d));
-    }
-    within(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3)
-        && !SPECIAL_V6.iter().any(|&(network, bits)| within(network, bits))
+fn is_special_v6(address: Ipv6Addr) -> bool {
+    !within_v6(address, GLOBAL_V6) || SPECIAL_V6.iter().any(|&network| within_v6(address, network))
+}
+
+fn within_v6(address: Ipv6Addr, (network, bits): (Ipv6Addr, u32)) -> bool {
+    (address.to_bits() ^ network.to_bits()).leading_zeros() >= bits
 }
 
 #[cfg(test)]
@@ -93,7 +105,7 @@ mod tests {
             "fe80::1",
             "ff02::1",
         ] {
-            assert!(!is_public(private.parse().expect("an address")), "{private}");
+            assert!(!is_public(private.parse().expect("an address"), &[]), "{private}");
         }
     }
 
@@ -110,7 +122,7 @@ mod tests {
             "2606:4700::1111",
             "2001:4860:4860::8888",
         ] {
-            assert!(is_public(public.parse().expect("an address")), "{public}");
+            assert!(is_public(public.parse().expect("an address"), &[]), "{public}");
         }
     }
 }

@@ -64,7 +64,8 @@ pub enum Refused {
     Tunnel,
     /// Where it leads is of this machine or its networks.
     #[error(
-        "{host} leads to {address}, which is not a public address: the link's {ALLOWED_ADDRESSES} has to list it"
+        "{host} leads to {address}, which is not public, or is in a network of the machine that asks: the link's \
+         {ALLOWED_ADDRESSES} has to list it"
     )]
     PrivateAddress {
         /// The name that was asked for.
@@ -125,14 +126,20 @@ impl Scope {
         Err(Refused::NotListed { method: method.clone(), address })
     }
 
-    /// Whether a request for `host`, a name that leads to `address`, may be sent there.
+    /// Whether a request for `host`, a name that leads to `address`, may be sent there by a machine that is in the networks `near`: only
+    /// whoever connects knows them, so a caller's host leaves this to the provider.
     ///
     /// # Errors
     /// Why not.
-    pub fn check_address(&self, host: &str, address: IpAddr) -> Result<(), Refused> {
+    pub fn check_address(
+        &self,
+        host: &str,
+        address: IpAddr,
+        near: &[IpNet],
+    ) -> Result<(), Refused> {
         let listed =
             || self.addresses.iter().any(|network| network.contains(&address.to_canonical()));
-        if is_public(address) || listed() {
+        if is_public(address, near) || listed() {
             return Ok(());
         }
         Err(Refused::PrivateAddress { host: host.to_owned(), address })
@@ -148,10 +155,11 @@ impl Scope {
         method: &Method,
         uri: &Uri,
         address: IpAddr,
+        near: &[IpNet],
     ) -> Result<(), Refused> {
         let host = Host::Address(address.to_canonical());
         let named = |rule: &Rule| rule.names(address) && rule.allows(method, uri, &host);
-        match self.check_address(uri.host().unwrap_or_default(), address) {
+        match self.check_address(uri.host().unwrap_or_default(), address, near) {
             Err(_) if self.rules.iter().any(named) => Ok(()),
             checked => checked,
         }
@@ -174,7 +182,12 @@ mod tests {
     }
 
     fn leads(scope: &Scope, host: &str, address: &str) -> bool {
-        scope.check_address(host, address.parse().expect("an address")).is_ok()
+        leads_from(&[], scope, host, address)
+    }
+
+    fn leads_from(near: &[&str], scope: &Scope, host: &str, address: &str) -> bool {
+        let near: Vec<IpNet> = near.iter().map(|text| text.parse().expect("a network")).collect();
+        scope.check_address(host, address.parse().expect("an address"), &near).is_ok()
     }
 
     #[test]
@@ -214,16 +227,35 @@ mod tests {
     }
 
     #[test]
+    fn what_is_near_the_machine_that_asks_has_to_be_listed_too() {
+        let near = ["8.8.8.8/32", "8.8.0.0/20", "2600:1f18::/64"];
+        let everything = scope(&["*://*:*"], &[]).expect("a scope");
+        for address in ["8.8.15.1", "::ffff:8.8.15.1", "64:ff9b::808:f01", "2600:1f18::7"] {
+            assert!(leads(&everything, "a.example", address), "{address}");
+            assert!(!leads_from(&near, &everything, "a.example", address), "{address}");
+        }
+        assert!(leads_from(&near, &everything, "a.example", "8.8.16.1"));
+        assert!(leads_from(&near, &everything, "a.example", "2600:1f18:0:1::7"));
+        let listed = scope(&["*://*:*"], &["8.8.15.0/24"]).expect("a scope");
+        assert!(leads_from(&near, &listed, "a.example", "8.8.15.1"));
+        assert!(!leads_from(&near, &listed, "a.example", "8.8.8.8"));
+    }
+
+    #[test]
     fn a_rule_for_an_address_is_for_those_who_ask_for_it_on_its_port_and_no_name_that_leads_there()
     {
-        let rules = ["http://127.0.0.1:8080", "http://evil.example", "*://*:*"];
+        let rules = ["http://127.0.0.1:8080", "http://8.8.8.9", "http://evil.example", "*://*:*"];
+        let near = ["8.8.8.0/24".parse().expect("a network")];
         let scope = scope(&rules, &[]).expect("a scope");
         let literal = |uri: &str| {
             let uri: Uri = uri.parse().expect("an address");
             let address = uri.host().expect("a host").parse().expect("an address");
-            scope.check_literal(&Method::GET, &uri, address).is_ok()
+            scope.check_literal(&Method::GET, &uri, address, &near).is_ok()
         };
         assert!(literal("http://127.0.0.1:8080/"));
+        assert!(literal("http://8.8.4.4/"));
+        assert!(!literal("http://8.8.8.8/"), "it is near");
+        assert!(literal("http://8.8.8.9/"), "it is near, and a rule names it");
         assert!(!literal("http://127.0.0.1:22/"), "another rule allows that, and does not name it");
         assert!(!literal("http://127.0.0.2:8080/"));
         assert!(!leads(&scope, "evil.example", "127.0.0.1"));
