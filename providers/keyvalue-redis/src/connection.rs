@@ -1,15 +1,15 @@
 //! One lane's connection to one Redis: up, or down with a reason, and made again by itself.
 //!
 //! While it is down, calls fail at once instead of waiting: a caller learns within microseconds what it would learn at its
-//! deadline. One call that gets no answer in time is enough to doubt the connection; a Redis that was only slow is back
-//! after one round trip.
+//! deadline. One call that waits for an answer while nothing moves is enough to doubt the connection; a Redis that was only
+//! slow is back after one round trip.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, pin::pin, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use redis::{
-    AsyncConnectionConfig, Cmd, ConnectionAddr, ErrorKind, FromRedisValue, Pipeline, RedisError,
-    ServerErrorKind,
+    Arg, AsyncConnectionConfig, Cmd, ConnectionAddr, ErrorKind, FromRedisValue, Pipeline,
+    RedisError, RedisResult, ServerErrorKind,
     aio::{MultiplexedConnection, PubSub},
 };
 use tokio::{
@@ -17,15 +17,15 @@ use tokio::{
     net::{TcpStream, UnixStream},
     sync::{Notify, watch},
     task::JoinHandle,
-    time::{sleep, timeout},
+    time::{sleep, timeout, timeout_at},
 };
 use tracing::{info, warn};
 use wattle_keyvalue::{Error, Failure};
 
-use crate::address::Address;
-
-/// How long one command may wait for its answer. Redis answers in microseconds; a second means that it hangs.
-const RESPONSE_WAIT: Duration = Duration::from_secs(1);
+use crate::{
+    address::Address,
+    line::{Line, Seen},
+};
 
 /// How long connecting, logging in and a first ping may take together.
 const CONNECT_WAIT: Duration = Duration::from_millis(500);
@@ -48,8 +48,14 @@ pub(crate) struct Connection {
 
 #[derive(Debug)]
 enum State {
-    Up(MultiplexedConnection),
+    Up(Up),
     Down { reason: String },
+}
+
+#[derive(Debug)]
+struct Up {
+    connection: MultiplexedConnection,
+    line: Arc<Line>,
 }
 
 /// How the last attempt to connect ended.
@@ -87,21 +93,48 @@ impl Connection {
     /// Sends one command.
     pub(crate) async fn send<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Failure> {
         let state = self.state.load_full();
-        let mut up = self.up(&state)?;
-        command.query_async(&mut up).await.map_err(|error| self.failed(&state, &error))
+        let Up { connection, line } = self.up(&state)?;
+        let mut connection = connection.clone();
+        let answer = command.query_async(&mut connection);
+        self.answer(&state, line, len(command), answer).await
     }
 
     /// Sends several commands with one answer.
     pub(crate) async fn send_all<T: FromRedisValue>(&self, all: &Pipeline) -> Result<T, Failure> {
         let state = self.state.load_full();
-        let mut up = self.up(&state)?;
-        all.query_async(&mut up).await.map_err(|error| self.failed(&state, &error))
+        let Up { connection, line } = self.up(&state)?;
+        let mut connection = connection.clone();
+        let answer = all.query_async(&mut connection);
+        self.answer(&state, line, all.cmd_iter().map(len).sum(), answer).await
     }
 
-    fn up(&self, state: &State) -> Result<MultiplexedConnection, Failure> {
+    fn up<'a>(&self, state: &'a State) -> Result<&'a Up, Failure> {
         match state {
-            State::Up(connection) => Ok(connection.clone()),
+            State::Up(up) => Ok(up),
             State::Down { reason } => Err(self.down(reason)),
+        }
+    }
+
+    /// Waits for the answer to a command of so many bytes, for as long as something moves.
+    async fn answer<T>(
+        &self,
+        state: &Arc<State>,
+        line: &Line,
+        len: usize,
+        answer: impl Future<Output = RedisResult<T>>,
+    ) -> Result<T, Failure> {
+        let command = line.ask(len);
+        let mut answer = pin!(answer);
+        loop {
+            let until = line.patience_ends(&command);
+            match timeout_at(until, answer.as_mut()).await {
+                Ok(answer) => {
+                    line.answered(&command);
+                    return answer.map_err(|error| self.failed(state, &error));
+                }
+                Err(_) if line.patience_ends(&command) > until => {}
+                Err(_) => return Err(self.doubt(state, "no answer in time")),
+            }
         }
     }
 
@@ -139,10 +172,10 @@ impl Connection {
         let mut said = None;
         loop {
             match timeout(CONNECT_WAIT, connect(&self.address)).await {
-                Ok(Ok((connection, driver))) => {
+                Ok(Ok((up, driver))) => {
                     info!(redis = %self.address, "connected");
                     said = None;
-                    let up = Arc::new(State::Up(connection));
+                    let up = Arc::new(State::Up(up));
                     self.state.store(up.clone());
                     self.tried.send_replace(Tried::Connected);
                     self.until_it_breaks(driver, &up).await;
@@ -213,13 +246,38 @@ fn is_not_ready(error: &RedisError) -> bool {
         || error.code() == Some("BUSY")
 }
 
-/// Whether Redis answered, and meant it.
+/// Whether Redis answered with an error that is about what it was asked.
+pub(crate) fn is_answer(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension) && !is_not_ready(error)
+}
+
+/// What Redis says, in the middle of a sentence, where a login may not have its database: there is none of this number, or just one in
+/// a cluster; the user may not choose; nobody has logged in.
+const NO_DATABASE: [&str; 4] = ["DB index", "cluster mode", "no permissions", "Authentication"];
+
+/// Whether Redis is there, and does not take this login. All else may be different in a moment: it has too many clients, runs
+/// somebody's script, or cannot save its data.
 pub(crate) fn is_refusal(error: &RedisError) -> bool {
     match error.kind() {
-        _ if is_not_ready(error) => false,
-        ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::AuthenticationFailed => true,
+        ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm) => true,
+        ErrorKind::Extension => is_unknown(error),
+        ErrorKind::Server(ServerErrorKind::ResponseError) => {
+            let said = error.detail().unwrap_or_default();
+            NO_DATABASE.iter().any(|no| said.contains(no))
+        }
         _ => false,
     }
+}
+
+/// Whether Redis does not know who asks.
+fn is_unknown(error: &RedisError) -> bool {
+    matches!(error.code(), Some("NOAUTH" | "WRONGPASS"))
+}
+
+/// Bytes of a command, without what is between its arguments.
+fn len(command: &Cmd) -> usize {
+    let bytes = |argument| if let Arg::Simple(bytes) = argument { <[u8]>::len(bytes) } else { 0 };
+    command.args_iter().map(bytes).sum()
 }
 
 /// The task that reads and writes a connection. It ends with whoever holds this.
@@ -231,9 +289,10 @@ impl Drop for Driver {
     }
 }
 
-/// A connection that has answered a ping: a Redis that is frozen accepts, but does not answer.
-async fn connect(address: &Address) -> Result<(MultiplexedConnection, Driver), RedisError> {
-    let (mut connection, driver) = match address.server() {
+/// A connection that has answered a ping: a Redis that is frozen accepts, but does not answer. That it may not be pinged is an answer, too:
+/// the user has no right to, or Redis cannot save its data.
+async fn connect(address: &Address) -> Result<(Up, Driver), RedisError> {
+    let (mut up, driver) = match address.server() {
         ConnectionAddr::Unix(path) => open(address, UnixStream::connect(path).await?).await?,
         ConnectionAddr::Tcp(host, port) => {
             let stream = TcpStream::connect((host.as_str(), *port)).await?;
@@ -242,22 +301,22 @@ async fn connect(address: &Address) -> Result<(MultiplexedConnection, Driver), R
         }
         _ => return Err(io::Error::from(io::ErrorKind::Unsupported).into()),
     };
-    let () = redis::cmd("PING").query_async(&mut connection).await?;
-    Ok((connection, driver))
+    match redis::cmd("PING").query_async::<()>(&mut up.connection).await {
+        Err(error) if !is_answer(&error) || is_unknown(&error) => Err(error),
+        Ok(()) | Err(_) => Ok((up, driver)),
+    }
 }
 
-async fn open<S>(
-    address: &Address,
-    stream: S,
-) -> Result<(MultiplexedConnection, Driver), RedisError>
+async fn open<S>(address: &Address, stream: S) -> Result<(Up, Driver), RedisError>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let config = AsyncConnectionConfig::new()
-        .set_response_timeout(Some(RESPONSE_WAIT))
+        .set_response_timeout(None) // the line knows how long to wait
         .set_concurrency_limit(IN_FLIGHT_MAX);
-    let login = address.login();
+    let line = Arc::new(Line::new());
+    let stream = Seen::new(stream, Arc::clone(&line));
     let (connection, driver) =
-        MultiplexedConnection::new_with_config(login, stream, config).await?;
-    Ok((connection, Driver(tokio::spawn(driver))))
+        MultiplexedConnection::new_with_config(address.login(), stream, config).await?;
+    Ok((Up { connection, line }, Driver(tokio::spawn(driver))))
 }

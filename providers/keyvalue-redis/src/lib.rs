@@ -2,6 +2,7 @@
 
 mod address;
 mod connection;
+mod line;
 mod notifications;
 mod pool;
 mod provider;

@@ -27,7 +27,7 @@ use wattle_sdk::{
 use crate::{
     RedisStore,
     address::Address,
-    connection::{RECONNECT_PAUSE, is_refusal, listening},
+    connection::{RECONNECT_PAUSE, is_answer, is_refusal, listening},
     notifications::{Silent, turned_on},
     pool::Pool,
     store::{full, prefix, starting_with},
@@ -108,17 +108,17 @@ impl Watching {
 
     async fn subscribe(&self) -> Result<PubSub, Silent> {
         turned_on(self.pool.connection(), &self.address, self.configure).await?;
-        let subscribed = async {
-            let mut pubsub = listening(&self.address).await?;
-            for pattern in self.patterns() {
-                pubsub.psubscribe(pattern).await?;
-            }
-            Ok(pubsub)
-        };
-        subscribed.await.map_err(|error: RedisError| match is_refusal(&error) {
+        let silent = |error: RedisError, is_final: fn(&RedisError) -> bool| match is_final(&error) {
             true => Silent::Off(format!("redis at {}: {error}", self.address)),
             false => Silent::Away,
-        })
+        };
+        let listening = listening(&self.address).await;
+        let mut pubsub = listening.map_err(|error| silent(error, is_refusal))?;
+        for pattern in self.patterns() {
+            let subscribed = pubsub.psubscribe(pattern).await;
+            subscribed.map_err(|error| silent(error, is_answer))?;
+        }
+        Ok(pubsub)
     }
 
     fn patterns(&self) -> Vec<String> {

@@ -6,6 +6,8 @@ mod faults;
 mod link;
 #[path = "redis/server.rs"]
 mod server;
+#[path = "redis/slow.rs"]
+mod slow;
 #[path = "../../keyvalue-embedded/tests/embedded/watched.rs"]
 mod watched;
 #[path = "redis/watching.rs"]
@@ -162,6 +164,37 @@ async fn a_login_that_redis_refuses_is_told_and_the_password_is_not() {
     let reason = refusal(":falsch@").await.expect("a wrong password");
     assert!(!reason.contains("falsch"), "{reason}");
     assert!(refusal("").await.is_some(), "no password");
+    for login in [":richtig@", ""] {
+        let url = server.url().replace("redis://", &format!("redis://{login}")) + "/99";
+        assert!(pool(&url).refusal().await.is_some(), "there is no such database");
+    }
+}
+
+#[tokio::test]
+async fn a_redis_that_cannot_save_its_data_is_read_and_says_why_it_takes_no_more() {
+    let server = Server::start();
+    server.command(&["SET", "key", "value"]).await;
+    server.fail_to_save().await;
+    let store = caller(&server.url()).await;
+    assert_eq!(store.get("default", "key").await, Ok(Some(b"value".to_vec())));
+    match store.set("default", "key", b"x").await {
+        Err(Failure::Store(Error::Other(reason))) => {
+            assert!(reason.contains("MISCONF"), "{reason}")
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(store.get("default", "key").await, Ok(Some(b"value".to_vec())));
+}
+
+#[tokio::test]
+async fn a_redis_that_has_enough_clients_is_not_there_yet() {
+    let server = Server::start_with(&["--maxclients", "1"]);
+    let first = caller(&server.url()).await;
+    timeout(SOON, until_it_serves(&first)).await.expect("it is the only one");
+    let second = caller(&server.url()).await;
+    assert_backend_down(second.get("default", "key").await);
+    drop(first);
+    timeout(SOON, until_it_serves(&second)).await.expect("there is room");
 }
 
 #[tokio::test]
@@ -185,7 +218,7 @@ async fn the_default_bucket_is_the_database_that_others_use_too() {
 #[tokio::test]
 async fn what_redis_does_not_allow_is_denied() {
     let server = Server::start();
-    server.command(&["ACL", "SETUSER", "reader", "on", ">pass", "~*", "+get", "+ping"]).await;
+    server.command(&["ACL", "SETUSER", "reader", "on", ">pass", "~*", "+get"]).await;
     let url = server.url().replace("redis://", "redis://reader:pass@");
     let store = caller(&url).await;
     assert_eq!(store.get("default", "key").await, Ok(None));

@@ -1,7 +1,7 @@
 //! A Redis of the test's own, on a free port, gone with the test.
 
 use std::{
-    io,
+    fs, io,
     net::{Ipv4Addr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -66,6 +66,22 @@ impl Server {
         let mut all = redis::cmd(command[0]);
         all.arg(&command[1..]);
         let _: redis::Value = all.query_async(&mut connection).await.expect("a good command");
+    }
+
+    /// Leaves Redis unable to save its data, whereupon it takes no more, nor answers a ping.
+    pub(crate) async fn fail_to_save(&self) {
+        fs::create_dir(self.dir.path().join("dump.rdb"))
+            .expect("a folder where its file should be");
+        self.command(&["CONFIG", "SET", "save", "3600 1"]).await;
+        self.command(&["BGSAVE"]).await;
+        let client = redis::Client::open(self.url()).expect("a good URL");
+        let mut connection = client.get_multiplexed_async_connection().await.expect("it is up");
+        let noticed = async {
+            while let Ok(()) = redis::cmd("PING").query_async(&mut connection).await {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(START_WAIT, noticed).await.expect("it cannot save");
     }
 
     fn signal(&self, signal: Signal) {
