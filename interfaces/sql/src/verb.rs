@@ -63,7 +63,7 @@ fn first_word(text: &str) -> Result<&str, Error> {
     loop {
         rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == '(' || c == '\u{feff}');
         rest = if let Some(comment) = rest.strip_prefix("--") {
-            comment.split_once('\n').map_or("", |(_, rest)| rest)
+            behind_line(comment)?
         } else if let Some(comment) = rest.strip_prefix("/*") {
             behind_comment(comment)?
         } else {
@@ -75,6 +75,15 @@ fn first_word(text: &str) -> Result<&str, Error> {
         "" => Err(Error::Invalid("a statement begins with a word".to_owned())),
         word => Ok(word),
     }
+}
+
+/// Databases disagree on whether a lone carriage return ends a line, and so on what of it is a comment.
+fn behind_line(comment: &str) -> Result<&str, Error> {
+    let (line, rest) = comment.split_once('\n').unwrap_or((comment, ""));
+    if line.strip_suffix('\r').unwrap_or(line).contains('\r') {
+        return Err(Error::Invalid("a carriage return within a comment".to_owned()));
+    }
+    Ok(rest)
 }
 
 /// Databases disagree on whether comments nest, and so on where one with another in it ends.
@@ -96,6 +105,7 @@ mod tests {
             "BEGIN",
             "  begin;",
             "-- first\nCommit",
+            "-- first\r\nCommit",
             "/* a */ -- b\n /* c */ ROLLBACK",
             "((PRAGMA x))",
             "attach 'x' AS y",
@@ -113,8 +123,21 @@ mod tests {
     }
 
     #[test]
+    fn a_comment_that_databases_end_at_different_places_is_invalid() {
+        for text in ["-- a\rCOMMIT /*\nSELECT 1 */", "-- a\r-- b\r\nSELECT 1", "-- a\rCOMMIT"] {
+            assert!(matches!(check_verb(text), Err(Error::Invalid(_))), "{text:?}");
+        }
+    }
+
+    #[test]
     fn other_statements_pass() {
-        for text in ["SELECT 1", "/* why */ insert into t values (1)", "(SELECT 1)", "ENDING"] {
+        for text in [
+            "SELECT 1",
+            "/* why */ insert into t values (1)",
+            "(SELECT 1)",
+            "ENDING",
+            "-- from Windows\r\nSELECT 1",
+        ] {
             assert_eq!(check_verb(text), Ok(()), "{text:?}");
         }
     }

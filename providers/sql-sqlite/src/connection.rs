@@ -2,7 +2,10 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -17,10 +20,11 @@ use crate::{
     call::Ticket,
     failure::failure,
     guard::{Entered, Guard, Rule},
+    log::{self, Log},
     pace::Pace,
 };
 
-/// How long a connection waits for another process, or a migration, to let go of the file.
+/// How long a connection waits for another process, or a migration, to let go of the file, and for those who read to let go of its log.
 const BUSY_TIME: Duration = Duration::from_secs(5);
 
 /// Steps of SQLite's machine between two looks at the clock. One step may work on a whole value, so it is some 5 ms at most.
@@ -41,8 +45,8 @@ const READER_CACHE_KIB: i64 = 2 * 1024;
 /// Memory for the pages of the connection that changes the file, in KiB.
 const WRITER_CACHE_KIB: i64 = 8 * 1024;
 
-/// A write-ahead log that grew past this, in bytes, is cut back when it is empty.
-const LOG_LEN_KEPT: i64 = 16 * 1024 * 1024;
+/// A write-ahead log that grew past this, in bytes, is cut back when it begins anew; past half of its limit where that is less.
+const LOG_LEN_KEPT: u64 = 16 * 1024 * 1024;
 
 /// Memory that SQLite may take in this process, in bytes. A statement that would need more fails.
 const HEAP_LEN_MAX: i64 = 512 * 1024 * 1024;
@@ -62,13 +66,14 @@ pub enum OpenError {
 }
 
 /// What a connection is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) enum Purpose {
-    Read,
+    /// It ends early where changes wait for this log.
+    Read(Arc<Log>),
     /// The file may grow to so many bytes.
-    Write {
-        len_max: u64,
-    },
+    Write { len_max: u64 },
+    /// The same, without foreign keys.
+    Migrate { len_max: u64 },
 }
 
 /// A connection, and what decides about the statement that it runs.
@@ -86,23 +91,43 @@ struct Watch {
     pace: Mutex<Pace>,
     /// Until when others let it run ahead of their own answers.
     company_until: ArcSwapOption<Instant>,
+    /// The log that it reads from, if it is for reading.
+    log: Option<Arc<Log>>,
+    /// Whether it was stopped for the log's sake.
+    gave_way: AtomicBool,
 }
 
 impl Watch {
-    fn new() -> Self {
-        let pace = Mutex::new(Pace::from(Instant::now()));
-        Self { running: ArcSwapOption::empty(), pace, company_until: ArcSwapOption::empty() }
+    fn new(log: Option<Arc<Log>>) -> Self {
+        Self {
+            running: ArcSwapOption::empty(),
+            pace: Mutex::new(Pace::from(Instant::now())),
+            company_until: ArcSwapOption::empty(),
+            log,
+            gave_way: AtomicBool::new(false),
+        }
     }
 
     fn begin(&self, ticket: &Arc<Ticket>) {
         *self.pace() = Pace::from(Instant::now());
+        self.gave_way.store(false, Ordering::Relaxed);
         self.running.store(Some(Arc::clone(ticket)));
     }
 
     fn says_stop(&self) -> bool {
-        self.pace().keep(Instant::now());
+        let now = Instant::now();
+        self.pace().keep(now);
         self.running.load().as_ref().is_some_and(|ticket| ticket.is_over())
             || self.company_until.load().as_ref().is_some_and(|until| Instant::now() >= **until)
+            || self.gives_way(now)
+    }
+
+    fn gives_way(&self, now: Instant) -> bool {
+        let gives_way = self.log.as_ref().is_some_and(|log| log.is_kept_by(self.pace().took(now)));
+        if gives_way {
+            self.gave_way.store(true, Ordering::Relaxed);
+        }
+        gives_way
     }
 
     /// Nobody else wants it: a connection's statements run one after the other.
@@ -119,8 +144,9 @@ impl Session {
         let mut connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY_TIME)?;
         harden(&connection)?;
-        set_up(&connection, purpose)?;
-        let watch = Arc::new(Watch::new());
+        set_up(&connection, &purpose)?;
+        let log = if let Purpose::Read(log) = purpose { Some(log) } else { None };
+        let watch = Arc::new(Watch::new(log));
         let asked = Arc::clone(&watch);
         connection.progress_handler(STEPS, Some(move || asked.says_stop()))?;
         let guard = Guard::over(&mut connection)?;
@@ -144,6 +170,13 @@ impl Session {
     /// Runs a statement of the provider's own.
     pub(crate) fn command(&self, text: &str) -> rusqlite::Result<()> {
         self.connection.prepare_cached(text)?.execute([]).map(drop)
+    }
+
+    /// Writes all that is in the log into the file, and empties it. Waits for those who read from it; false where they do not end.
+    pub(crate) fn empty_log(&self) -> rusqlite::Result<bool> {
+        let mut empty = self.connection.prepare_cached("PRAGMA wal_checkpoint(TRUNCATE)")?;
+        let is_busy: bool = empty.query_row([], |row| row.get(0))?;
+        Ok(!is_busy)
     }
 
     /// Whether no transaction is open.
@@ -193,11 +226,16 @@ impl<'s> Running<'s> {
         self.session.guard.begin_statement();
     }
 
-    /// An error with the guard's reason where the guard was the reason: SQLite calls some denials by other names.
+    /// An error with the guard's reason where the guard was the reason, or the log's: SQLite calls some of them by other names.
     pub(crate) fn explained(&self, error: Error) -> Error {
+        let gave_way = self.session.watch.gave_way.load(Ordering::Relaxed);
         let heard = self.session.guard.heard();
         match &heard.denial {
             Some(denial) => Error::Denied(denial.clone()),
+            None if gave_way && matches!(error, Error::Timeout(_)) => Error::Conflict(
+                "changes cannot go on while it reads: try again, or ask for less at a time"
+                    .to_owned(),
+            ),
             None => error,
         }
     }
@@ -221,7 +259,6 @@ fn harden(connection: &Connection) -> rusqlite::Result<()> {
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
         (DbConfig::SQLITE_DBCONFIG_DQS_DML, false),
         (DbConfig::SQLITE_DBCONFIG_DQS_DDL, false),
-        (DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, true),
     ] {
         connection.set_db_config(config, value)?;
     }
@@ -238,8 +275,10 @@ fn harden(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn set_up(connection: &Connection, purpose: Purpose) -> Result<(), OpenError> {
+fn set_up(connection: &Connection, purpose: &Purpose) -> Result<(), OpenError> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    let holds_references = !matches!(purpose, Purpose::Migrate { .. });
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_FKEY, holds_references)?;
     let set = |name, value| connection.pragma_update(None, name, value);
     connection.pragma_update_and_check(None, "hard_heap_limit", HEAP_LEN_MAX, |_| Ok(()))?;
     let mode: String =
@@ -248,16 +287,16 @@ fn set_up(connection: &Connection, purpose: Purpose) -> Result<(), OpenError> {
         return Err(OpenError::NoLog(mode));
     }
     connection.pragma_update(None, "synchronous", "full")?; // every commit is on the disk
-    match purpose {
-        Purpose::Read => {
+    match *purpose {
+        Purpose::Read(_) => {
             connection.set_limit(Limit::SQLITE_LIMIT_SQL_LENGTH, STATEMENT_LEN_MAX as i32 + 64)?;
             set("cache_size", -READER_CACHE_KIB)?;
             set("query_only", 1)?;
         }
-        Purpose::Write { len_max } => {
+        Purpose::Write { len_max } | Purpose::Migrate { len_max } => {
             set("cache_size", -WRITER_CACHE_KIB)?;
-            connection
-                .pragma_update_and_check(None, "journal_size_limit", LOG_LEN_KEPT, |_| Ok(()))?;
+            let kept = LOG_LEN_KEPT.min(log::len_max(len_max) / 2).cast_signed();
+            connection.pragma_update_and_check(None, "journal_size_limit", kept, |_| Ok(()))?;
             let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
             let pages = i64::try_from(len_max).unwrap_or(i64::MAX) / page.max(1);
             connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;

@@ -14,6 +14,7 @@ use wattle_sql::Error;
 use crate::{
     call::Call,
     connection::{OpenError, Purpose, Session},
+    log::Log,
     migrations,
     queue::Queue,
     writer,
@@ -22,6 +23,7 @@ use crate::{
 /// A database's file with the thread that changes it, which ends with the last handle.
 pub struct File {
     path: Arc<PathBuf>,
+    log: Arc<Log>,
     writes: Arc<Queue>,
     len_max: u64,
 }
@@ -34,16 +36,21 @@ impl File {
         make(path)?;
         let session = Session::open(path, Purpose::Write { len_max })?;
         migrations::make_record(&session)?;
-        let writes = Arc::new(Queue::default());
-        let queue = Arc::clone(&writes);
+        let (log, writes) = (Arc::new(Log::of(path, len_max)?), Arc::new(Queue::default()));
+        let (kept, queue) = (Arc::clone(&log), Arc::clone(&writes));
         let thread = thread::Builder::new().name("writer".to_owned());
-        thread.spawn(move || writer::run(&session, &queue))?;
-        Ok(Self { path: Arc::new(path.to_owned()), writes, len_max })
+        thread.spawn(move || writer::run(&session, &queue, kept))?;
+        Ok(Self { path: Arc::new(path.to_owned()), log, writes, len_max })
     }
 
     /// Where it is.
     pub fn path(&self) -> &Arc<PathBuf> {
         &self.path
+    }
+
+    /// Its write-ahead log.
+    pub(crate) fn log(&self) -> &Arc<Log> {
+        &self.log
     }
 
     /// How many bytes it may grow to.

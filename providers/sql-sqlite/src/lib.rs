@@ -10,6 +10,7 @@ mod failure;
 mod file;
 mod guard;
 mod link;
+mod log;
 mod migrations;
 mod pace;
 mod parameters;

@@ -29,7 +29,7 @@ impl SqliteDatabase {
         /// Numbers are given once per process: a statement that was prepared for one link is never another's.
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let (access, link) = (scope.access(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let readers = Readers::new(Arc::clone(file.path()));
+        let readers = Readers::new(Arc::clone(file.path()), Arc::clone(file.log()));
         Self { file, readers, rule: Arc::new(Rule::of_link(link, scope)), access }
     }
 

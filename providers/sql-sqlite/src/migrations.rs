@@ -5,10 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{Batch, Error as SqliteError, fallible_iterator::FallibleIterator};
+use rusqlite::{Batch, Error as SqliteError, ErrorCode, fallible_iterator::FallibleIterator};
 use tracing::{info, warn};
 use wattle_sql::{
-    Error,
+    Error, ViolationKind,
     migrations::{Applied, Migration, OrderError, Source, SourceError, line_of, next},
 };
 
@@ -42,6 +42,9 @@ pub enum MigrateError {
     /// Its record of migrations.
     #[error("migrations: the database's record of them: {0}")]
     Record(SqliteError),
+    /// Others change the database for too long.
+    #[error("migrations: others kept changing the database for {TIME_MAX:?}")]
+    Late,
     /// They do not belong to what was applied.
     #[error(transparent)]
     Order(#[from] OrderError),
@@ -60,21 +63,43 @@ pub enum MigrateError {
 /// Applies those that the database has not had, in order. Blocks the thread.
 pub fn migrate(file: &File, source: &Source) -> Result<(), MigrateError> {
     let migrations = source.read()?;
-    let session = Session::open(file.path(), Purpose::Write { len_max: file.len_max() })?;
+    let session = Session::open(file.path(), Purpose::Migrate { len_max: file.len_max() })?;
     let ticket = Arc::new(Ticket::new(Instant::now() + TIME_MAX));
     loop {
-        // Another link's may have been applied since the last one.
-        session.command("BEGIN IMMEDIATE").map_err(MigrateError::Record)?;
-        let applied = applied(&session).map_err(MigrateError::Record)?;
-        let Some(migration) = next(&migrations, &applied)? else {
+        // Looked at without a lock first: a link that brings nothing new waits for nobody's change.
+        let before = applied(&session).map_err(MigrateError::Record)?;
+        if next(&migrations, &before)?.is_none() {
             let newest = migrations.last().map(|migration| migration.number);
-            if applied.last_key_value().map(|(number, _)| *number) > newest {
+            if before.last_key_value().map(|(number, _)| *number) > newest {
                 warn!(path = %file.path().display(), "the database is ahead of this link's migrations");
             }
             return Ok(());
-        };
-        apply(&session, &ticket, migration)?;
-        info!(migration = migration.name, path = %file.path().display(), "migration applied");
+        }
+        begin(&session, &ticket)?;
+        // Another link's may have been applied meanwhile.
+        let applied = applied(&session).map_err(MigrateError::Record)?;
+        match next(&migrations, &applied)? {
+            Some(migration) => {
+                apply(&session, &ticket, migration)?;
+                info!(migration = migration.name, path = %file.path().display(), "migration applied");
+            }
+            None => session.command("ROLLBACK").map_err(MigrateError::Record)?,
+        }
+    }
+}
+
+/// Begins a transaction, once others' changes have ended.
+fn begin(session: &Session, ticket: &Ticket) -> Result<(), MigrateError> {
+    loop {
+        // It waits by itself, and not for long.
+        let begun = session.command("BEGIN IMMEDIATE");
+        let is_busy =
+            |error: &SqliteError| error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy);
+        match begun {
+            Err(error) if is_busy(&error) && !ticket.is_over() => {}
+            Err(error) if is_busy(&error) => return Err(MigrateError::Late),
+            begun => return begun.map_err(MigrateError::Record),
+        }
     }
 }
 
@@ -96,19 +121,55 @@ fn apply(
     ticket: &Arc<Ticket>,
     migration: &Migration,
 ) -> Result<(), MigrateError> {
+    let changes = |session: &Session| {
+        let counted =
+            session.connection().query_row("SELECT total_changes()", [], |row| row.get(0));
+        counted.map_err(MigrateError::Record)
+    };
+    let before: i64 = changes(session)?;
     let rule = Arc::new(Rule::Migration);
     let running = session.enter(&rule, ticket);
     let ran = run(session, &running, &migration.text);
     drop(running);
     let failed = |(line, error)| MigrateError::Failed { name: migration.name.clone(), line, error };
     ran.map_err(failed)?;
+    let last = migration.text.lines().count();
+    if changes(session)? != before || may_orphan(&migration.text) {
+        check_references(session, ticket).map_err(|error| failed((last, error)))?;
+    }
     let Migration { number, name, hash, .. } = migration;
     session
         .connection()
         .execute(WRITE_RECORD, (number, name, hash))
         .map_err(MigrateError::Record)?;
-    let last = migration.text.lines().count();
     session.command("COMMIT").map_err(|error| failed((last, commit_failure(error))))
+}
+
+/// Whether a migration that changes no row may leave one that refers to none. To look at every row takes a large database long, and a
+/// table or a column that is added needs it not.
+fn may_orphan(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    text.contains("drop") || (text.contains("alter") && text.contains("references"))
+}
+
+/// Fails where a row refers to none. Foreign keys are off while a migration runs: SQLite has a table rebuilt by dropping it, and with
+/// them that would delete what refers to its rows.
+fn check_references(session: &Session, ticket: &Arc<Ticket>) -> Result<(), Error> {
+    let _running = session.enter(&Arc::new(Rule::Provider), ticket);
+    let found = session.connection().query_row("PRAGMA foreign_key_check", [], |row| {
+        Ok((row.get::<_, String>(0)?, row.get::<_, Option<i64>>(1)?, row.get::<_, String>(2)?))
+    });
+    match found {
+        Err(SqliteError::QueryReturnedNoRows) => Ok(()),
+        Err(error) => Err(failure(error)),
+        Ok((table, rowid, parent)) => {
+            let row = rowid.map_or("a row".to_owned(), |rowid| format!("row {rowid}"));
+            let text = format!(
+                "{row} of {table} refers to no row of {parent}: nothing cascades in a migration"
+            );
+            Err(Error::violation(ViolationKind::ForeignKey, text))
+        }
+    }
 }
 
 /// Runs a migration's statements. An error comes with its line.

@@ -27,13 +27,19 @@ const OTHERS_LONG: Duration = Duration::from_millis(1);
 /// When a statement offers its processor next.
 #[derive(Debug)]
 pub(crate) struct Pace {
+    began: Instant,
     offer_at: Instant,
 }
 
 impl Pace {
     /// Of a statement that begins.
     pub(crate) fn from(now: Instant) -> Self {
-        Self { offer_at: now + LONG }
+        Self { began: now, offer_at: now + LONG }
+    }
+
+    /// How long it has taken.
+    pub(crate) fn took(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.began)
     }
 
     /// Lets others compute, if it is time for it and they want to.

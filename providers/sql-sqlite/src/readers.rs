@@ -18,6 +18,7 @@ use wattle_sql::Error;
 use crate::{
     call::Call,
     connection::{Purpose, Session},
+    log::Log,
     queue::Queue,
     run,
 };
@@ -31,21 +32,23 @@ const IDLE_MAX: Duration = Duration::from_secs(30);
 /// A handle to one link's readers, which end with it.
 pub(crate) struct Readers {
     path: Arc<PathBuf>,
+    log: Arc<Log>,
     queue: Arc<Queue>,
 }
 
 impl Readers {
-    pub(crate) fn new(path: Arc<PathBuf>) -> Self {
-        Self { path, queue: Arc::default() }
+    pub(crate) fn new(path: Arc<PathBuf>, log: Arc<Log>) -> Self {
+        Self { path, log, queue: Arc::default() }
     }
 
     /// Puts a query in line, and sees to it that there is a thread for it.
     pub(crate) fn push(&self, call: Call) -> Result<(), Error> {
         self.queue.push(call)?;
         if self.queue.hire(THREADS_MAX) {
-            let (path, queue) = (Arc::clone(&self.path), Arc::clone(&self.queue));
-            let started =
-                thread::Builder::new().name("reader".to_owned()).spawn(move || work(&path, &queue));
+            let (path, log) = (Arc::clone(&self.path), Arc::clone(&self.log));
+            let queue = Arc::clone(&self.queue);
+            let thread = thread::Builder::new().name("reader".to_owned());
+            let started = thread.spawn(move || work(&path, &log, &queue));
             if let Err(error) = started {
                 self.queue.dismiss();
                 return Err(Error::Overloaded(format!("no thread for the query: {error}")));
@@ -67,7 +70,7 @@ impl fmt::Debug for Readers {
     }
 }
 
-fn work(path: &Path, queue: &Queue) {
+fn work(path: &Path, log: &Arc<Log>, queue: &Queue) {
     let mut session = None;
     while let Some(mut call) = queue.next(IDLE_MAX) {
         if !call.ticket.begin() {
@@ -76,7 +79,7 @@ fn work(path: &Path, queue: &Queue) {
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let session = match &session {
                 Some(session) => session,
-                None => session.insert(open(path)?),
+                None => session.insert(open(path, log)?),
             };
             run::read(session, &mut call)
         }));
@@ -88,8 +91,8 @@ fn work(path: &Path, queue: &Queue) {
     }
 }
 
-fn open(path: &Path) -> Result<Session, Error> {
-    Session::open(path, Purpose::Read).map_err(|reason| {
+fn open(path: &Path, log: &Arc<Log>) -> Result<Session, Error> {
+    Session::open(path, Purpose::Read(Arc::clone(log))).map_err(|reason| {
         error!(%reason, "a database cannot be opened for reading");
         Error::Unavailable(format!("the database cannot be opened: {reason}"))
     })

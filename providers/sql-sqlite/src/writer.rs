@@ -7,6 +7,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -17,6 +18,7 @@ use crate::{
     call::{Call, Done},
     connection::Session,
     failure::{commit_failure, failure},
+    log::{Keeper, Log},
     queue::Queue,
     run,
 };
@@ -38,9 +40,14 @@ const PATIENCE: Duration = Duration::from_secs(3_600);
 type Ran = (Call, Result<Done, Error>);
 
 /// Changes the file until nobody can ask for more.
-pub(crate) fn run(session: &Session, queue: &Queue) {
+pub(crate) fn run(session: &Session, queue: &Queue, log: Arc<Log>) {
+    let mut keeper = Keeper::of(log);
     while !queue.is_over() {
         let Some(first) = queue.next(PATIENCE) else { continue };
+        if let Err(full) = keeper.keep_short(session) {
+            first.answer(Err(full));
+            continue;
+        }
         let group = catch_unwind(AssertUnwindSafe(|| group(session, queue, first)));
         if group.is_err() {
             error!("a statement panicked, and its transaction is undone");

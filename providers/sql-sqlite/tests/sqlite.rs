@@ -8,6 +8,8 @@ mod denials;
 mod files;
 #[path = "sqlite/link.rs"]
 mod link;
+#[path = "sqlite/log.rs"]
+mod log;
 #[path = "sqlite/migrations.rs"]
 mod migrations;
 #[path = "sqlite/neighbours.rs"]

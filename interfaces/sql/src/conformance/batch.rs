@@ -42,6 +42,9 @@ async fn one_that_fails_takes_all_others_back<C: Call>(sql: &Caller<C>) {
     assert_error!(Invalid, "rows in a batch", sql.batch(vec![insert(10), rows]));
     let end = Statement::new("COMMIT", vec![]);
     assert_error!(Denied, "an end of its own", sql.batch(vec![insert(10), end, insert(10)]));
+    // Where a carriage return ends a comment, this would keep what comes ahead of it.
+    let hidden = Statement::new("-- a\rCOMMIT /*\nSELECT 1 */", vec![]);
+    assert_error!(Invalid, "a hidden end", sql.batch(vec![insert(10), hidden, insert(10)]));
     assert_eq!(count(sql, NAME).await, before);
 }
 

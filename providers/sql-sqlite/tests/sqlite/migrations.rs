@@ -1,13 +1,19 @@
 //! Migrations: applied once, in order, and whole.
 
-use std::{fs, sync::Arc};
+use std::{
+    fs,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use wattle_sql::{Error, migrations::Source};
+use rusqlite::Connection;
+use wattle_core::Constraints;
+use wattle_sql::{Error, ViolationKind, migrations::Source};
 use wattle_sql_sqlite::{File, MigrateError, migrate};
 
 use crate::{
     error, execute,
-    link::{caller, file},
+    link::{caller, callers, file, set},
     number,
 };
 
@@ -177,4 +183,80 @@ async fn links_that_bring_the_same_migrations_at_once_apply_them_once() {
     });
     let sql = caller(Arc::clone(&fixture.file));
     assert_eq!(number(&sql, "SELECT count(*) FROM carts").await, 2);
+}
+
+const FAMILIES: (&str, &str) = (
+    "0001_families.sql",
+    "CREATE TABLE parents (id INTEGER PRIMARY KEY, name TEXT);
+    CREATE TABLE children (parent INTEGER REFERENCES parents (id) ON DELETE CASCADE);
+    INSERT INTO parents VALUES (1, 'one'), (2, 'other');
+    INSERT INTO children VALUES (1), (1), (2);",
+);
+
+/// As SQLite's manual has it: what `ALTER TABLE` cannot do is done by making the table anew.
+const REBUILD: (&str, &str) = (
+    "0002_rebuild.sql",
+    "CREATE TABLE new_parents (id INTEGER PRIMARY KEY, name TEXT NOT NULL);
+    INSERT INTO new_parents SELECT id, name FROM parents;
+    DROP TABLE parents;
+    ALTER TABLE new_parents RENAME TO parents;",
+);
+
+#[tokio::test]
+async fn a_table_that_is_rebuilt_keeps_what_refers_to_it() {
+    let fixture = Fixture::new(&[FAMILIES, REBUILD]);
+    fixture.migrate().expect("applied");
+    let sql = caller(Arc::clone(&fixture.file));
+    assert_eq!(number(&sql, "SELECT count(*) FROM children").await, 3);
+    let orphan = error(sql.execute("INSERT INTO children VALUES (9)", &[]).await);
+    assert!(matches!(orphan, Error::Constraint(_)), "{orphan:?}");
+    execute(&sql, "DELETE FROM parents WHERE id = 1").await;
+    assert_eq!(number(&sql, "SELECT count(*) FROM children").await, 1, "for links it cascades");
+}
+
+#[tokio::test]
+async fn a_migration_that_leaves_a_row_without_its_parent_fails() {
+    let fixture = Fixture::new(&[FAMILIES]);
+    fixture.migrate().expect("applied");
+    fixture.write("0002_orphan.sql", "-- It does not cascade.\nDELETE FROM parents WHERE id = 2;");
+    match fixture.migrate() {
+        Err(MigrateError::Failed { name, error: Error::Constraint(violation), .. }) => {
+            assert_eq!(name, "0002_orphan.sql");
+            assert_eq!(violation.kind, ViolationKind::ForeignKey);
+            let words = ["row 3", "children", "parents"];
+            assert!(words.iter().all(|word| violation.message.contains(word)), "{violation}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let sql = caller(Arc::clone(&fixture.file));
+    assert_eq!(number(&sql, "SELECT count(*) FROM parents").await, 2);
+    let both = "DELETE FROM children WHERE parent = 2; DELETE FROM parents WHERE id = 2";
+    fixture.write("0002_orphan.sql", both);
+    fixture.migrate().expect("nothing is left alone");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn migrations_wait_for_a_long_change_and_only_where_some_are_new() {
+    const CHANGE: &str = "INSERT INTO carts WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x FROM n) \
+                          SELECT count(*) FROM n";
+    let fixture = Fixture::new(&[MAKE]);
+    fixture.migrate().expect("applied");
+    let caller = callers(Arc::clone(&fixture.file));
+    let slow = caller(Constraints::new(), set("statement_timeout_ms", "8000"));
+    let change = tokio::spawn(async move { error(slow.execute(CHANGE, &[]).await) });
+    let other = Connection::open(fixture.file.path().as_path()).expect("the same database");
+    other.busy_timeout(Duration::ZERO).expect("a setting");
+    while other.execute_batch("BEGIN IMMEDIATE; ROLLBACK").is_ok() {
+        tokio::time::sleep(Duration::from_millis(10)).await; // until the change holds the file
+    }
+    let began = Instant::now();
+    fixture.migrate().expect("nothing is new");
+    assert!(began.elapsed() < Duration::from_secs(5) && !change.is_finished(), "at once");
+    fixture.write(PRICE.0, PRICE.1);
+    fixture.migrate().expect("it waits");
+    assert!(began.elapsed() > Duration::from_secs(5), "for longer than a change does");
+    let stopped = change.await.expect("no panic");
+    assert!(matches!(stopped, Error::Timeout(_)), "{stopped:?}");
+    let sql = caller(Constraints::new(), set("max_rows", "1"));
+    assert_eq!(number(&sql, "SELECT sum(price) FROM carts").await, 10);
 }
