@@ -71,7 +71,7 @@ impl<C: Call> Caller<C> {
         params: &[PgValue],
     ) -> Result<Vec<ResultRow>, Failure<QueryError>> {
         check_statement(query).map_err(Failure::Database)?;
-        check_params(params.len()).map_err(Failure::Database)?;
+        check_params(params).map_err(Failure::Database)?;
         let params = Query { query: query.into(), params: params.into() };
         self.run(operation::QUERY, &params).await.map(|Rows(rows)| rows)
     }
@@ -95,7 +95,7 @@ impl<C: Call> Caller<C> {
         token: &str,
         params: &[PgValue],
     ) -> Result<u64, Failure<PreparedStatementExecError>> {
-        let checked = check_params(params.len()).map_err(PreparedStatementExecError::from);
+        let checked = check_params(params).map_err(PreparedStatementExecError::from);
         checked.map_err(Failure::Database)?;
         let params = Exec { stmt_token: token.into(), params: params.into() };
         self.run(operation::EXEC, &params).await

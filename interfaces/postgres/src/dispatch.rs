@@ -75,7 +75,7 @@ impl<D: Database> Dispatch<'_, D> {
         Query { query, params }: Query<'_>,
     ) -> Result<Vec<ResultRow>, QueryError> {
         check_statement(&query)?;
-        check_params(params.len())?;
+        check_params(&params)?;
         Box::pin(self.database.query(&query, params.into_owned(), self.deadline)).await
     }
 
@@ -91,7 +91,7 @@ impl<D: Database> Dispatch<'_, D> {
 
     async fn exec(&self, params: Exec<'_>) -> Result<u64, PreparedStatementExecError> {
         let Exec { stmt_token, params } = params;
-        check_params(params.len())?;
+        check_params(&params)?;
         if stmt_token.len() > TOKEN_LEN_MAX {
             return Err(PreparedStatementExecError::UnknownPreparedQuery);
         }

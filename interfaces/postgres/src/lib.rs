@@ -19,6 +19,7 @@ pub mod float;
 pub mod limit;
 #[cfg(feature = "provider")]
 pub mod links;
+mod memory;
 pub mod operation;
 pub mod value;
 pub mod wire;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 pub use serde_bytes::ByteBuf;
 
 pub use crate::float::Hashable;
+use crate::{memory::Memory, wire::list};
 
 /// A place in the plane.
 pub type Point = (Hashable, Hashable);
@@ -21,17 +22,23 @@ pub type Chars = (u32, ByteBuf);
 /// Text of a bounded length: the bound if one is known, and the text in UTF-8.
 pub type VarChars = (Option<u32>, ByteBuf);
 
-/// Each case with its name in the WIT, its name here and what it holds.
+/// Each case with its name in the WIT, its name here and what it holds; of a list, what its entries are.
 macro_rules! pg_values {
-    ($($wit:literal $case:ident $(($payload:ty))?,)+) => {
+    ($($wit:literal $case:ident $(($payload:ty))? $([$entry:ty])?,)+) => {
         /// A value, by the name of its type; `wit/types.wit` has them all. What is read comes under the name that PostgreSQL
         /// stores it by: `Int4`, never `Integer`.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
         pub enum PgValue {
+            /// The WIT's `null`.
+            #[serde(rename = "null")]
+            Null,
             $(
                 #[doc = concat!("The WIT's `", $wit, "`.")]
                 #[serde(rename = $wit)]
-                $case $(($payload))?,
+                $case(
+                    $($payload)?
+                    $(#[serde(deserialize_with = "list")] Vec<$entry>)?
+                ),
             )+
         }
 
@@ -39,113 +46,119 @@ macro_rules! pg_values {
             /// The case's name in the WIT.
             pub const fn name(&self) -> &'static str {
                 match self {
-                    $(pg_values!(@pattern $case $(($payload))?) => $wit,)+
+                    Self::Null => "null",
+                    $(Self::$case(_) => $wit,)+
+                }
+            }
+
+            /// About how many bytes of memory it takes.
+            pub fn memory(&self) -> usize {
+                size_of::<Self>() + match self {
+                    Self::Null => 0,
+                    $(Self::$case(held) => held.beside(),)+
                 }
             }
         }
     };
-    (@pattern $case:ident) => { Self::$case };
-    (@pattern $case:ident ($payload:ty)) => { Self::$case(_) };
 }
 
 pg_values! {
-    "null" Null,
     "big-int" BigInt(i64),
     "int8" Int8(i64),
-    "int8-array" Int8Array(Vec<i64>),
+    "int8-array" Int8Array[i64],
     "big-serial" BigSerial(i64),
     "serial8" Serial8(i64),
     "bool" Bool(bool),
     "boolean" Boolean(bool),
-    "bool-array" BoolArray(Vec<bool>),
+    "bool-array" BoolArray[bool],
     "double" Double(Hashable),
     "float8" Float8(Hashable),
-    "float8-array" Float8Array(Vec<Hashable>),
+    "float8-array" Float8Array[Hashable],
     "real" Real(Hashable),
     "float4" Float4(Hashable),
-    "float4-array" Float4Array(Vec<Hashable>),
+    "float4-array" Float4Array[Hashable],
     "integer" Integer(i32),
     "int" Int(i32),
     "int4" Int4(i32),
-    "int4-array" Int4Array(Vec<i32>),
+    "int4-array" Int4Array[i32],
     "numeric" Numeric(String),
     "decimal" Decimal(String),
-    "numeric-array" NumericArray(Vec<String>),
+    "numeric-array" NumericArray[String],
     "serial" Serial(u32),
     "serial4" Serial4(u32),
     "small-int" SmallInt(i16),
     "int2" Int2(i16),
-    "int2-array" Int2Array(Vec<i16>),
-    "int2-vector" Int2Vector(Vec<i16>),
-    "int2-vector-array" Int2VectorArray(Vec<Vec<i16>>),
+    "int2-array" Int2Array[i16],
+    "int2-vector" Int2Vector[i16],
+    "int2-vector-array" Int2VectorArray[Vec<i16>],
     "small-serial" SmallSerial(i16),
     "serial2" Serial2(i16),
     "bit" Bit(Bits),
-    "bit-array" BitArray(Vec<Bits>),
+    "bit-array" BitArray[Bits],
     "bit-varying" BitVarying(VarBits),
     "varbit" Varbit(VarBits),
-    "varbit-array" VarbitArray(Vec<VarBits>),
+    "varbit-array" VarbitArray[VarBits],
     "bytea" Bytea(ByteBuf),
-    "bytea-array" ByteaArray(Vec<ByteBuf>),
+    "bytea-array" ByteaArray[ByteBuf],
     "char" Char(Chars),
-    "char-array" CharArray(Vec<Chars>),
+    "char-array" CharArray[Chars],
     "varchar" Varchar(VarChars),
-    "varchar-array" VarcharArray(Vec<VarChars>),
+    "varchar-array" VarcharArray[VarChars],
     "cidr" Cidr(String),
-    "cidr-array" CidrArray(Vec<String>),
+    "cidr-array" CidrArray[String],
     "inet" Inet(String),
-    "inet-array" InetArray(Vec<String>),
+    "inet-array" InetArray[String],
     "macaddr" Macaddr(MacAddressEui48),
-    "macaddr-array" MacaddrArray(Vec<MacAddressEui48>),
+    "macaddr-array" MacaddrArray[MacAddressEui48],
     "macaddr8" Macaddr8(MacAddressEui64),
-    "macaddr8-array" Macaddr8Array(Vec<MacAddressEui64>),
+    "macaddr8-array" Macaddr8Array[MacAddressEui64],
     "box" Box((Point, Point)),
-    "box-array" BoxArray(Vec<(Point, Point)>),
+    "box-array" BoxArray[(Point, Point)],
     "circle" Circle((Point, Hashable)),
-    "circle-array" CircleArray(Vec<(Point, Hashable)>),
+    "circle-array" CircleArray[(Point, Hashable)],
     "line" Line((Point, Point)),
-    "line-array" LineArray(Vec<(Point, Point)>),
+    "line-array" LineArray[(Point, Point)],
     "lseg" Lseg((Point, Point)),
-    "lseg-array" LsegArray(Vec<(Point, Point)>),
-    "path" Path(Vec<Point>),
-    "path-array" PathArray(Vec<Vec<Point>>),
+    "lseg-array" LsegArray[(Point, Point)],
+    "path" Path[Point],
+    "path-array" PathArray[Vec<Point>],
     "point" Point(Point),
-    "point-array" PointArray(Vec<Point>),
-    "polygon" Polygon(Vec<Point>),
-    "polygon-array" PolygonArray(Vec<Vec<Point>>),
+    "point-array" PointArray[Point],
+    "polygon" Polygon[Point],
+    "polygon-array" PolygonArray[Vec<Point>],
     "date" Date(Date),
-    "date-array" DateArray(Vec<Date>),
+    "date-array" DateArray[Date],
     "interval" Interval(Interval),
-    "interval-array" IntervalArray(Vec<Interval>),
+    "interval-array" IntervalArray[Interval],
     "time" Time(Time),
-    "time-array" TimeArray(Vec<Time>),
+    "time-array" TimeArray[Time],
     "time-tz" TimeTz(TimeTz),
-    "time-tz-array" TimeTzArray(Vec<TimeTz>),
+    "time-tz-array" TimeTzArray[TimeTz],
     "timestamp" Timestamp(Timestamp),
-    "timestamp-array" TimestampArray(Vec<Timestamp>),
+    "timestamp-array" TimestampArray[Timestamp],
     "timestamp-tz" TimestampTz(TimestampTz),
-    "timestamp-tz-array" TimestampTzArray(Vec<TimestampTz>),
+    "timestamp-tz-array" TimestampTzArray[TimestampTz],
     "json" Json(String),
-    "json-array" JsonArray(Vec<String>),
+    "json-array" JsonArray[String],
     "jsonb" Jsonb(String),
-    "jsonb-array" JsonbArray(Vec<String>),
+    "jsonb-array" JsonbArray[String],
     "money" Money(String),
-    "money-array" MoneyArray(Vec<String>),
+    "money-array" MoneyArray[String],
     "pg-lsn" PgLsn(u64),
-    "pg-lsn-array" PgLsnArray(Vec<u64>),
+    "pg-lsn-array" PgLsnArray[u64],
     "pg-snapshot" PgSnapshot((i64, i64, Vec<i64>)),
     "txid-snapshot" TxidSnapshot(i64),
     "name" Name(String),
-    "name-array" NameArray(Vec<String>),
+    "name-array" NameArray[String],
     "text" Text(String),
-    "text-array" TextArray(Vec<String>),
+    "text-array" TextArray[String],
     "xml" Xml(String),
-    "xml-array" XmlArray(Vec<String>),
+    "xml-array" XmlArray[String],
     "ts-query" TsQuery(String),
-    "ts-vector" TsVector(Vec<Lexeme>),
+    "ts-vector" TsVector[Lexeme],
     "uuid" Uuid(String),
-    "uuid-array" UuidArray(Vec<String>),
-    "hstore" Hstore(Vec<(String, Option<String>)>),
+    "uuid-array" UuidArray[String],
+    "hstore" Hstore[(String, Option<String>)],
 }
 
 /// A hardware address of six bytes.

@@ -2,7 +2,7 @@
 //!
 //! Parameters are borrowed from their caller, and texts from the message that they came in; rows are made to be handed on.
 
-use std::{borrow::Cow, fmt, marker::PhantomData};
+use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -11,7 +11,7 @@ use serde::{
 
 use crate::{
     PgValue,
-    limit::{PARAMS_MAX, ROWS_MAX},
+    limit::{MEMORY_MAX, PARAMS_MAX, ROWS_MAX},
 };
 
 /// Parameters of [`QUERY`](crate::operation::QUERY).
@@ -72,35 +72,54 @@ pub type ResultRow = Vec<ResultRowEntry>;
 /// What [`QUERY`](crate::operation::QUERY) answers, as its caller reads it.
 #[derive(Debug, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Rows(#[serde(deserialize_with = "at_most::<_, _, ROWS_MAX>")] pub Vec<ResultRow>);
+pub(crate) struct Rows(#[serde(deserialize_with = "rows")] pub Vec<ResultRow>);
 
 fn params<'de, D: Deserializer<'de>>(from: D) -> Result<Cow<'static, [PgValue]>, D::Error> {
-    at_most::<_, _, PARAMS_MAX>(from).map(Cow::Owned)
+    let most = AtMost { entries: PARAMS_MAX, memory: MEMORY_MAX, of: PgValue::memory };
+    from.deserialize_seq(most).map(Cow::Owned)
 }
 
-/// Stops reading where there are more entries than there can be, so that a short message of millions of empty ones costs nothing.
-fn at_most<'de, D: Deserializer<'de>, T: Deserialize<'de>, const MAX: usize>(
+fn rows<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<ResultRow>, D::Error> {
+    from.deserialize_seq(AtMost { entries: ROWS_MAX, memory: MEMORY_MAX, of: |_: &ResultRow| 0 })
+}
+
+/// The entries of a value that is a list.
+pub(crate) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     from: D,
 ) -> Result<Vec<T>, D::Error> {
-    from.deserialize_seq(AtMost::<T, MAX>(PhantomData))
+    let entries = MEMORY_MAX / size_of::<T>();
+    from.deserialize_seq(AtMost { entries, memory: MEMORY_MAX, of: |_: &T| 0 })
 }
 
-struct AtMost<T, const MAX: usize>(PhantomData<T>);
+/// Stops reading where there are more entries than there can be, or where they take more memory than they may, so that a short message
+/// of millions of small ones costs little.
+struct AtMost<T> {
+    entries: usize,
+    memory: usize,
+    /// How much one takes.
+    of: fn(&T) -> usize,
+}
 
-impl<'de, T: Deserialize<'de>, const MAX: usize> Visitor<'de> for AtMost<T, MAX> {
+impl<'de, T: Deserialize<'de>> Visitor<'de> for AtMost<T> {
     type Value = Vec<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "at most {MAX} entries")
+        write!(f, "at most {} entries in {} bytes of memory", self.entries, self.memory)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Vec<T>, A::Error> {
         /// Entries that room is made for before they are read: a length is only a claim.
         const ROOM: usize = 1_024;
         let mut read = Vec::with_capacity(entries.size_hint().unwrap_or(0).min(ROOM));
+        let mut memory = 0;
         while let Some(entry) = entries.next_element()? {
-            if read.len() == MAX {
-                return Err(A::Error::custom(format_args!("more than {MAX} entries")));
+            if read.len() == self.entries {
+                return Err(A::Error::custom(format_args!("more than {} entries", self.entries)));
+            }
+            memory += (self.of)(&entry);
+            if memory > self.memory {
+                let text = format_args!("more than {} bytes of memory", self.memory);
+                return Err(A::Error::custom(text));
             }
             read.push(entry);
         }
@@ -126,5 +145,34 @@ mod tests {
         assert_eq!(answer(ROWS_MAX).expect("as many as there may be"), ROWS_MAX);
         let refused = answer(ROWS_MAX + 1).expect_err("too many").to_string();
         assert!(refused.contains("more than 1000000 entries"), "{refused}");
+    }
+
+    /// The bytes of an array of so many empty texts, each of which is one byte.
+    fn texts(count: u32) -> Vec<u8> {
+        let mut bytes = b"\x81\xaatext-array\xdd".to_vec();
+        bytes.extend(count.to_be_bytes());
+        bytes.resize(bytes.len() + count as usize, 0xa0);
+        bytes
+    }
+
+    #[test]
+    fn a_message_full_of_empty_texts_is_not_read_to_its_end() {
+        let read = |count| {
+            let read = codec::decode::<PgValue>(&texts(count), PARAMS_LEN_MAX);
+            read.map(|value| value.memory()).map_err(|error| error.to_string())
+        };
+        assert!(read(1_000_000).expect("an array") < MEMORY_MAX);
+        let refused = read(4_000_000).expect_err("96 MB of them");
+        assert!(refused.contains("more than 1398101 entries"), "{refused}");
+
+        let query = |arrays: u8| {
+            let mut bytes = b"\x82\xa5query\xa1q\xa6params".to_vec();
+            bytes.push(0x90 + arrays);
+            (0..arrays).for_each(|_| bytes.extend(texts(400_000)));
+            codec::decode::<Query<'_>>(&bytes, PARAMS_LEN_MAX).map(drop)
+        };
+        query(3).expect("29 MB");
+        let refused = query(10).expect_err("96 MB of them").to_string();
+        assert!(refused.contains("more than 33554432 bytes of memory"), "{refused}");
     }
 }

@@ -62,6 +62,9 @@ fn what_does_not_fit_in_a_message_is_an_error_that_the_actor_reads() {
     let many = vec![PgValue::Null; PARAMS_MAX + 1];
     let failed = ready(database.query("SELECT 1", &many)).expect_err("too many");
     assert!(matches!(failed, Failure::Database(QueryError::InvalidParams(_))), "{failed:?}");
+    let large = [PgValue::TextArray(vec![String::new(); 2_000_000])];
+    let failed = ready(database.query("SELECT 1", &large)).expect_err("too large to be read");
+    assert!(matches!(failed, Failure::Database(QueryError::InvalidParams(_))), "{failed:?}");
     let token = "t".repeat(1_000);
     let unknown = Failure::Database(PreparedStatementExecError::UnknownPreparedQuery);
     assert_eq!(ready(database.exec(&token, &[])), Err(unknown));

@@ -58,11 +58,12 @@ impl PostgresDatabase {
     async fn run<T>(
         &self,
         deadline: Instant,
+        memory: usize,
         left: Left,
         statement: impl AsyncFnOnce(&mut Session) -> Result<T, Fault>,
     ) -> Result<T, QueryError> {
         let end = self.end(deadline);
-        let Some(lease) = within(end.at.into(), self.pool.checkout()).await else {
+        let Some(lease) = within(end.at.into(), self.pool.checkout(memory)).await else {
             return Err(QueryError::own(
                 TIMEOUT,
                 format!("no connection was free within {}", end.reason),
@@ -94,12 +95,12 @@ impl Database for PostgresDatabase {
         let run = async |session: &mut Session| {
             session.query(query, &params, &reading).await.map(|(_columns, rows)| rows)
         };
-        self.run(deadline, leaves(query), run).await
+        self.run(deadline, memory(query, &params), leaves(query), run).await
     }
 
     async fn query_batch(&self, query: &str, deadline: Instant) -> Result<(), QueryError> {
         let run = async |session: &mut Session| session.batch(query).await;
-        self.run(deadline, Left::Changed, run).await
+        self.run(deadline, memory(query, &[]), Left::Changed, run).await
     }
 
     async fn prepare(
@@ -112,7 +113,7 @@ impl Database for PostgresDatabase {
             return Ok(token);
         }
         let run = async |session: &mut Session| session.prepare(statement).await.map(drop);
-        self.run(deadline, Left::InOrder, run).await?;
+        self.run(deadline, memory(statement, &[]), Left::InOrder, run).await?;
         Ok(self.prepared.token(statement))
     }
 
@@ -126,8 +127,13 @@ impl Database for PostgresDatabase {
             return Err(PreparedStatementExecError::UnknownPreparedQuery);
         };
         let run = async |session: &mut Session| session.execute(&text, &params).await;
-        Ok(self.run(deadline, leaves(&text), run).await?)
+        Ok(self.run(deadline, memory(&text, &params), leaves(&text), run).await?)
     }
+}
+
+/// About how much memory a statement takes while it waits, in bytes.
+pub(crate) fn memory(text: &str, params: &[PgValue]) -> usize {
+    text.len() + params.iter().map(PgValue::memory).sum::<usize>()
 }
 
 /// How a statement leaves its connection. Those that only read and write rows cannot open a transaction or change a setting in

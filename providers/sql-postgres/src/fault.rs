@@ -8,6 +8,8 @@ use tokio_postgres::{
 };
 use wattle_postgres::{QueryError, error::INTERRUPTED};
 
+use crate::statements::Doubt;
+
 /// How a statement failed, and what that means for its connection.
 #[derive(Debug)]
 pub(crate) enum Fault {
@@ -15,14 +17,14 @@ pub(crate) enum Fault {
     Settled(QueryError),
     /// PostgreSQL may still be at it, or gone.
     Unsettled(QueryError),
-    /// What was prepared was out of date, so it did not run; and the transaction around it is lost, so that has to begin again.
-    Stale(QueryError),
+    /// It did not run, and the transaction around it is lost. If what was prepared was out of date, all of it has to begin again.
+    Stale(QueryError, Doubt),
 }
 
 impl Fault {
     pub(crate) fn into_error(self) -> QueryError {
         match self {
-            Self::Settled(error) | Self::Unsettled(error) | Self::Stale(error) => error,
+            Self::Settled(error) | Self::Unsettled(error) | Self::Stale(error, _) => error,
         }
     }
 
@@ -36,7 +38,7 @@ impl Fault {
         match self {
             Self::Settled(error) => Self::Settled(explain(error)),
             Self::Unsettled(error) => Self::Unsettled(explain(error)),
-            Self::Stale(error) => Self::Stale(explain(error)),
+            Self::Stale(error, doubt) => Self::Stale(explain(error), doubt),
         }
     }
 }

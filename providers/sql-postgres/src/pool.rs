@@ -7,6 +7,7 @@
 mod keeper;
 mod lease;
 mod places;
+mod waiting;
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,6 +27,7 @@ use wattle_postgres::{
 use self::{
     keeper::Failed,
     places::{Places, Turn},
+    waiting::WaitingBytes,
 };
 pub(crate) use self::{
     lease::{Lease, Left},
@@ -49,6 +51,7 @@ struct Shared {
     settings: Settings,
     tls: MakeRustlsConnect,
     places: Places,
+    waiting: WaitingBytes,
     health: watch::Sender<Health>,
     doubted: Notify,
 }
@@ -70,6 +73,7 @@ impl Pool {
         let tls = tls::connector(settings.tls, settings.tls_ca_file.as_deref()).await?;
         let shared = Arc::new(Shared {
             places: Places::new(settings.pool_size),
+            waiting: WaitingBytes::default(),
             health: watch::Sender::new(Health::Unknown),
             doubted: Notify::new(),
             settings,
@@ -94,16 +98,17 @@ impl Pool {
         }
     }
 
-    /// A connection for one call. Fails at once while PostgreSQL is down. The caller bounds the wait.
+    /// A connection for one call, which takes so many bytes of memory while it waits. Fails at once while PostgreSQL is down. The caller
+    /// bounds the wait.
     ///
     /// # Cancel safety
     /// Nothing is lost.
-    pub(crate) async fn checkout(&self) -> Result<Lease, QueryError> {
+    pub(crate) async fn checkout(&self, bytes: usize) -> Result<Lease, QueryError> {
         let shared = &self.shared;
         shared.check(&shared.health.borrow())?;
-        let mut place = match shared.turn(WAITING_MAX) {
+        let mut place = match shared.turn(WAITING_MAX, bytes) {
             Turn::Now(place) => place,
-            Turn::Later(place) => match place.await {
+            Turn::Later(place, _held) => match place.await {
                 Ok(place) => place,
                 Err(_) => {
                     return Err(shared.check(&shared.health.borrow()).err().unwrap_or_else(gone));
@@ -111,7 +116,7 @@ impl Pool {
             },
             Turn::Gone => return Err(gone()),
             Turn::Never => {
-                let text = format!("{WAITING_MAX} statements wait for a connection of this link");
+                let text = "too many statements, or too large ones, wait for a connection";
                 return Err(QueryError::own(OVERLOADED, text));
             }
         };

@@ -13,10 +13,11 @@ use wattle_sql::{
 
 use crate::{
     Settings,
-    database::leaves,
+    database::{leaves, memory},
     fault::Fault,
     pool::{Left, Pool, within},
     session::{Columns, Reading, Session},
+    statements::Doubt,
 };
 
 /// One link's database, as the portable contract sees it.
@@ -44,15 +45,20 @@ impl PortableDatabase {
         work: &W,
     ) -> Result<W::Answer, Error> {
         let end = Instant::from_std(allowance.until);
-        let lease = within(end, self.pool.checkout()).await.ok_or_else(Allowance::timeout)?;
+        let lease = within(end, self.pool.checkout(work.memory())).await;
+        let lease = lease.ok_or_else(Allowance::timeout)?;
         let mut lease = lease.map_err(portable)?;
         let session = lease.start();
         let mut is_committing = false;
         let whole = async {
             session.begin().await?;
             let value = match work.run(session).await {
-                Err(failed) if failed.is_stale => {
+                Err(Failed { error, doubt: Some(doubt), .. }) => {
                     session.rollback().await?;
+                    // What cannot be prepared any more fails again, as the statement that it is.
+                    if let Ok(false) = session.was_out_of_date(&doubt).await {
+                        return Err(Failed::settled(error));
+                    }
                     session.begin().await?;
                     work.run(session).await?
                 }
@@ -106,6 +112,9 @@ impl Database for PortableDatabase {
 trait Work: Sync {
     type Answer: Send;
 
+    /// How much memory it takes while it waits.
+    fn memory(&self) -> usize;
+
     fn run(
         &self,
         session: &mut Session,
@@ -133,6 +142,10 @@ impl From<Statement> for Change {
 impl Work for Look {
     type Answer = Rows;
 
+    fn memory(&self) -> usize {
+        self.statement.memory()
+    }
+
     async fn run(&self, session: &mut Session) -> Result<Rows, Failed> {
         let Self { statement: Change { text, params }, allowance } = self;
         let reading = Reading::portable(allowance.rows_max, allowance.result_len_max);
@@ -143,6 +156,10 @@ impl Work for Look {
 
 impl Work for Change {
     type Answer = u64;
+
+    fn memory(&self) -> usize {
+        memory(&self.text, &self.params)
+    }
 
     async fn run(&self, session: &mut Session) -> Result<u64, Failed> {
         if !session.prepare(&self.text).await?.columns().is_empty() {
@@ -155,6 +172,10 @@ impl Work for Change {
 
 impl Work for Vec<Change> {
     type Answer = Changed;
+
+    fn memory(&self) -> usize {
+        self.iter().map(Change::memory).sum()
+    }
 
     async fn run(&self, session: &mut Session) -> Result<Changed, Failed> {
         let mut changed = Vec::with_capacity(self.len());
@@ -172,16 +193,17 @@ fn unknown() -> Error {
     Error::Interrupted(text.to_owned())
 }
 
-/// Why a transaction was not made, whether its connection can be put in order, and whether it has to begin again.
+/// Why a transaction was not made, whether its connection can be put in order, and what may have been out of date, so that it has to
+/// begin again.
 struct Failed {
     error: Error,
     is_settled: bool,
-    is_stale: bool,
+    doubt: Option<Doubt>,
 }
 
 impl Failed {
     fn settled(error: Error) -> Self {
-        Self { error, is_settled: true, is_stale: false }
+        Self { error, is_settled: true, doubt: None }
     }
 
     fn of_statement(self, index: usize) -> Self {
@@ -191,9 +213,12 @@ impl Failed {
 
 impl From<Fault> for Failed {
     fn from(fault: Fault) -> Self {
-        let is_stale = matches!(fault, Fault::Stale(_));
-        let is_settled = is_stale || matches!(fault, Fault::Settled(_));
-        Self { error: portable(fault.into_error()), is_settled, is_stale }
+        let is_settled = !matches!(fault, Fault::Unsettled(_));
+        let (error, doubt) = match fault {
+            Fault::Settled(error) | Fault::Unsettled(error) => (error, None),
+            Fault::Stale(error, doubt) => (error, Some(doubt)),
+        };
+        Self { error: portable(error), is_settled, doubt }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
     fault::{self, Fault},
     pool::Lane,
     settings::Settings,
-    statements::Statements,
+    statements::{Doubt, Statements},
 };
 
 /// PostgreSQL looks after its client this often while a statement runs, from version 14 on, so that a statement whose caller is
@@ -160,27 +160,54 @@ impl Session {
         Ok(statement)
     }
 
+    /// Whether a statement was out of date when it was refused, which shows when it is prepared again.
+    pub(crate) async fn was_out_of_date(&mut self, doubt: &Doubt) -> Result<bool, Fault> {
+        let now = self.prepare(&doubt.text).await?;
+        Ok(doubt.is_borne_out_by(&now))
+    }
+
     /// Starts a statement; once more where what was prepared is out of date, as it did not run then.
     async fn run(
         &mut self,
         text: &str,
         params: &[PgValue],
     ) -> Result<(Statement, RowStream), Fault> {
-        for _attempt in 0..2 {
-            let statement = self.prepare(text).await?;
-            let encoded = self.encode(&statement, params).map_err(Fault::Settled)?;
-            match self.client.query_raw(&statement, encoded).await {
-                Ok(rows) => return Ok((statement, rows)),
-                Err(error) if fault::is_stale(&error) && self.is_in_transaction => {
-                    self.statements.forget(text);
-                    return Err(Fault::Stale(fault::judge(error)));
-                }
-                Err(error) if fault::is_stale(&error) => self.statements.forget(text),
-                Err(error) => return Err(explained(error, &statement)),
-            }
+        let kept = self.statements.get(text);
+        let was_kept = kept.is_some();
+        let statement = match kept {
+            Some(statement) => statement,
+            None => self.prepare(text).await?,
+        };
+        let refused = match self.start(&statement, params).await {
+            Ok(rows) => return Ok((statement, rows)),
+            Err(refused) => refused,
+        };
+        let is_stale = refused.is_stale();
+        if refused.is_lost() || !(was_kept || is_stale) {
+            return Err(refused.into_fault(&statement));
         }
-        let text = "what the statement reads keeps changing: try again".to_owned();
-        Err(Fault::Settled(QueryError::Unexpected(text)))
+        self.statements.forget(text);
+        let is_aborted = self.is_in_transaction && matches!(refused, Refused::There(_));
+        let error = refused.into_fault(&statement).into_error();
+        let doubt = Doubt { text: text.to_owned(), statement: (!is_stale).then_some(statement) };
+        if is_aborted {
+            return Err(Fault::Stale(error, doubt));
+        }
+        if !self.was_out_of_date(&doubt).await? {
+            return Err(Fault::Settled(error));
+        }
+        let statement = self.prepare(text).await?;
+        match self.start(&statement, params).await {
+            Ok(rows) => Ok((statement, rows)),
+            Err(refused) => Err(refused.into_fault(&statement)),
+        }
+    }
+
+    /// Starts a statement as it is prepared. What fails here did not run: the library answers with rows from when PostgreSQL has taken
+    /// the parameters, and what goes wrong afterwards comes with them.
+    async fn start(&self, statement: &Statement, params: &[PgValue]) -> Result<RowStream, Refused> {
+        let encoded = self.encode(statement, params).map_err(Refused::Here)?;
+        self.client.query_raw(statement, encoded).await.map_err(Refused::There)
     }
 
     fn encode(&self, statement: &Statement, params: &[PgValue]) -> Result<Vec<Param>, QueryError> {
@@ -269,6 +296,33 @@ impl Session {
         let texts = row.map(|row| row.try_get(0)).transpose()?;
         while rows.try_next().await?.is_some() {}
         Ok(texts.unwrap_or_default())
+    }
+}
+
+/// Why a statement was not started.
+enum Refused {
+    /// Its parameters are not what it takes. PostgreSQL has not heard of it.
+    Here(QueryError),
+    /// PostgreSQL said so, or the connection broke.
+    There(Error),
+}
+
+impl Refused {
+    /// Whether PostgreSQL itself says that it is out of date.
+    fn is_stale(&self) -> bool {
+        matches!(self, Self::There(error) if fault::is_stale(error))
+    }
+
+    /// Whether the connection is of no use any more.
+    fn is_lost(&self) -> bool {
+        matches!(self, Self::There(error) if !fault::is_settled(error))
+    }
+
+    fn into_fault(self, statement: &Statement) -> Fault {
+        match self {
+            Self::Here(error) => Fault::Settled(error),
+            Self::There(error) => explained(error, statement),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use tokio_postgres::Statement;
+use tokio_postgres::{Statement, types::Type};
 
 /// Statements kept per connection; each costs PostgreSQL some 10 kB.
 const STATEMENTS_MAX: usize = 256;
@@ -50,4 +50,26 @@ impl Statements {
     pub(crate) fn clear(&mut self) {
         self.by_text.clear();
     }
+}
+
+/// A statement that was refused ahead of running, perhaps because it is out of date: PostgreSQL keeps its parameters' types where those
+/// of the tables have changed.
+#[derive(Debug)]
+pub(crate) struct Doubt {
+    /// What it was prepared from.
+    pub(crate) text: String,
+    /// As it was prepared; none where it is known to be out of date.
+    pub(crate) statement: Option<Statement>,
+}
+
+impl Doubt {
+    /// Whether what is prepared of its text now shows that it was out of date.
+    pub(crate) fn is_borne_out_by(&self, now: &Statement) -> bool {
+        let Some(then) = &self.statement else { return true };
+        then.params() != now.params() || !columns(then).eq(columns(now))
+    }
+}
+
+fn columns(statement: &Statement) -> impl Iterator<Item = (&str, &Type)> {
+    statement.columns().iter().map(|column| (column.name(), column.type_()))
 }

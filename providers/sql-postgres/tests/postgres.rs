@@ -1,5 +1,7 @@
 //! The provider against a real PostgreSQL: the contract, its limits, and what happens when PostgreSQL goes away.
 
+#[path = "postgres/altered.rs"]
+mod altered;
 #[path = "postgres/beside.rs"]
 mod beside;
 #[path = "postgres/isolation.rs"]

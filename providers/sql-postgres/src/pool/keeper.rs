@@ -24,10 +24,10 @@ impl Shared {
         let mut is_migrated = false;
         loop {
             // The connection that this makes counts like any other.
-            let mut place = match self.turn(usize::MAX) {
+            let mut place = match self.turn(usize::MAX, 0) {
                 Turn::Now(place) => place,
                 // What waits is sent away when PostgreSQL is found to be down; then its place is free.
-                Turn::Later(place) => match place.await {
+                Turn::Later(place, _) => match place.await {
                     Ok(place) => place,
                     Err(_) => continue,
                 },

@@ -12,7 +12,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-use super::Shared;
+use super::{Shared, waiting::Held};
 use crate::session::Session;
 
 /// How often whoever waits longest is passed over by others whose lane the free connection is of.
@@ -48,8 +48,9 @@ struct Waiting {
 /// What a caller gets at once, or has to wait for.
 pub(super) enum Turn {
     Now(Place),
-    Later(oneshot::Receiver<Place>),
-    /// So many wait that this one may not.
+    /// What it takes counts until the place is there, or the caller is gone.
+    Later(oneshot::Receiver<Place>, Held),
+    /// So many wait, or so large ones, that this one may not.
     Never,
     /// The link does not hold any more.
     Gone,
@@ -132,8 +133,8 @@ impl Places {
 }
 
 impl Shared {
-    /// A place for this caller, if no more than `waiting_max` wait already.
-    pub(super) fn turn(self: &Arc<Self>, waiting_max: usize) -> Turn {
+    /// A place for this caller, if no more than `waiting_max` wait already, and there is room for its bytes beside theirs.
+    pub(super) fn turn(self: &Arc<Self>, waiting_max: usize, bytes: usize) -> Turn {
         let lane = thread::current().id();
         let mut state = self.places.lock();
         if state.idle.is_none() {
@@ -150,9 +151,10 @@ impl Shared {
         if state.waiting.len() >= waiting_max {
             return Turn::Never;
         }
+        let Some(held) = self.waiting.hold(bytes) else { return Turn::Never };
         let (turn, later) = oneshot::channel();
         state.waiting.push_back(Waiting { lane, passed_over: 0, turn });
-        Turn::Later(later)
+        Turn::Later(later, held)
     }
 
     /// Hands a place on to whoever is next, or keeps it.

@@ -1,10 +1,13 @@
 //! One link's trouble is not another's.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
-use wattle_core::Constraints;
-use wattle_postgres::{PgValue, error::TIMEOUT};
+use wattle_core::{Constraints, ErrorKind, call::Call};
+use wattle_postgres::{
+    Caller, Failure, PgValue,
+    error::{OVERLOADED, TIMEOUT},
+};
 
 use super::{
     SOON,
@@ -42,6 +45,55 @@ async fn a_link_whose_database_is_slow_or_hangs_does_not_slow_another() {
     assert_not_slowed(call, sleeps).await;
     hanging.freeze();
     assert_not_slowed(call, async || pile_up(&stuck, "SELECT 1")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_link_whose_large_calls_wait_takes_little_of_the_provider_s_memory() {
+    /// Of 4 MB each: all of them, decoded and not, would be 800 MB.
+    const CALLS: usize = 100;
+    const MEMORY_MAX: u64 = 512 * 1024 * 1024;
+    let server = Server::start().await;
+    let process = Process::start().await;
+    let put = async |settings| process.put(Constraints::new(), settings).await.expect("a link");
+    let busy = Arc::new(put(server.settings(&[("pool_size", "1")])).await);
+    let other = put(server.settings(&[])).await;
+    let watch = server.client().await;
+    let holder = Arc::clone(&busy);
+    let held = tokio::spawn(async move { value(&holder, "SELECT pg_sleep(60)").await });
+    until(SOON, "it sleeps", async || sleeping(&watch).await == 1).await;
+    let blob: Arc<[PgValue]> = [PgValue::Bytea(vec![7; 4_000_000].into())].into();
+    let mut calls = JoinSet::new();
+    for _ in 0..CALLS {
+        let (busy, blob) = (Arc::clone(&busy), Arc::clone(&blob));
+        calls.spawn(async move { refusal(&busy, "SELECT length($1::bytea)", &blob).await });
+    }
+    // The first of them that ends was not for waiting.
+    let first = calls.join_next().await.expect("some calls").expect("no panic");
+    assert_eq!(first.as_deref(), Some(OVERLOADED));
+    assert_eq!(refusal(&other, "SELECT 1", &[]).await, None);
+    assert_eq!(sleeping(&watch).await, 1, "the one connection is busy still");
+    held.abort();
+    let ended = calls.join_all().await;
+    assert!(ended.iter().flatten().all(|code| code == OVERLOADED), "{ended:?}");
+    assert!(ended.contains(&None), "those that waited were answered");
+    let memory = process.peak_memory();
+    let waited = ended.iter().filter(|code| code.is_none()).count();
+    println!("{waited} of {CALLS} waited; the process took {memory} bytes at most");
+    assert!(memory < MEMORY_MAX, "{memory} bytes");
+}
+
+/// The code of the provider's error, if it is one. What the way to it has no room for is tried again.
+async fn refusal<C: Call>(database: &Caller<C>, query: &str, params: &[PgValue]) -> Option<String> {
+    loop {
+        match database.query(query, params).await {
+            Ok(_) => return None,
+            Err(Failure::Database(error)) => return error.code().map(str::to_owned),
+            Err(Failure::Call(error)) if error.kind == ErrorKind::Overloaded => {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            Err(Failure::Call(error)) => panic!("the call failed: {error}"),
+        }
+    }
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use super::{
 pub(crate) const ABILITIES: Abilities = Abilities { access: false, tables: false };
 
 /// A link to a database. It goes with this.
-struct Link(Links<PortableDatabase>);
+pub(crate) struct Link(Links<PortableDatabase>);
 
 impl Call for Link {
     async fn call(&self, operation: Operation, params: Vec<u8>) -> Result<bytes::Bytes, CallError> {
@@ -29,7 +29,8 @@ impl Call for Link {
     }
 }
 
-async fn caller(settings: &Settings) -> Caller<Link> {
+/// A caller over a new link, once it is connected.
+pub(crate) async fn caller(settings: &Settings) -> Caller<Link> {
     let limits = Limits::from_settings(settings).expect("good limits");
     let settings = wattle_sql_postgres::Settings::new(settings, &Settings::new());
     let database = PortableDatabase::start(settings.expect("good settings")).await.expect("a link");

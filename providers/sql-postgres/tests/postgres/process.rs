@@ -46,6 +46,11 @@ impl Process {
         self.host.delete(self.last.load(Ordering::Relaxed)).await;
     }
 
+    /// The most memory that the process has had, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        self.host.peak_memory()
+    }
+
     /// Files and sockets that the process has open.
     pub(crate) fn open_files(&self) -> usize {
         self.host.open_files()
