@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use serde::{Serialize, de::DeserializeOwned};
 use wattle_core::AccountKey;
 
-use crate::{TokenError, TokenKind};
+use crate::{Signed, Timestamp, TokenError, TokenKind, Trust, Verified};
 
 pub mod code;
 pub mod control;
@@ -46,6 +46,21 @@ pub struct About<'a> {
 
 /// Bodies whose tokens always hang on an account: all but an operator's own.
 pub trait UnderAccount: Body {}
+
+/// Bodies of tokens that hold as long as they are renewed, not until some time.
+pub trait Renewed: Body {}
+
+impl<B: Renewed> Signed<B> {
+    /// As [`verify`](Self::verify), but one of the future holds too: a lease ends when it is not renewed, not by anybody's clock. Of two
+    /// hosts whose clocks are far apart, both would hold it otherwise.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify) at the time at which it was signed, where that is later.
+    pub fn verify_held(&self, trust: &Trust, now: Timestamp) -> Result<Verified<B>, TokenError> {
+        let signed_at = self.peek()?.issued_at;
+        self.verify(trust, now.max(signed_at))
+    }
+}
 
 /// Names and versions are shown on terminals: short, and without control characters.
 pub(crate) fn check_label(of: TokenKind, label: &str) -> Result<(), TokenError> {

@@ -22,7 +22,7 @@ pub mod verified;
 
 pub use audience::Audience;
 pub use body::{
-    About, Body, UnderAccount,
+    About, Body, Renewed, UnderAccount,
     code::{ActorClaims, ProviderClaims},
     deployment::{GivenUp, Lease, Rollout, content_of},
     identity::{AccountClaims, HostClaims, OperatorClaims, Right, UserClaims},

@@ -41,12 +41,16 @@ impl Trust {
             if !self.is_meant(step) || Some(&step.audience.operator) != operator {
                 return Err(TokenError::Audience { found: step.audience.clone() });
             }
+        }
+        self.revocations.check(chain, account)?;
+        // The leaf last: what is said of its time alone holds otherwise.
+        for step in chain.iter().rev() {
             step.check_start(now)?;
             if ends {
                 step.check_end(now)?;
             }
         }
-        self.revocations.check(chain, account)
+        Ok(())
     }
 
     /// Whether the chain reaches a trusted key.
@@ -109,6 +113,13 @@ impl RevokedSet {
             *known = (*known).max(*at);
         }
         *known != before
+    }
+
+    /// Whether everything in a list is known to be revoked.
+    pub fn has_all(&self, list: &Verified<Revocations>) -> bool {
+        let Some(known) = self.lists.get(&list.issuer) else { return list.body.revoked.is_empty() };
+        let mut revoked = list.body.revoked.iter();
+        revoked.all(|(what, at)| known.revoked.get(what).is_some_and(|known| known >= at))
     }
 
     /// The newest generation known of this issuer's list.

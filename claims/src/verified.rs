@@ -68,11 +68,11 @@ impl<B: Body> Verified<B> {
             }
         }
         let account = chain::account(&chain);
-        trust.check(&chain, account.as_ref(), now)?;
-
         let claims = Claims::from(part.payload::<B>(B::KIND)?);
         let (subject, issuer) = (claims.subject.as_str(), claims.issuer.as_str());
         claims.body.check(&About { subject, issuer, account: account.as_ref() })?;
+        // Last, so that what is only too early, or over, is right otherwise.
+        trust.check(&chain, account.as_ref(), now)?;
         chain[0].name = claims.body.name().map(str::to_owned);
         let Issuers { user, rights, .. } = issuers;
         Ok(Self { claims, chain, account, user, rights, text: text.into() })

@@ -34,7 +34,7 @@ impl Leases {
         trust: &Trust,
         now: Timestamp,
     ) -> Result<(), TokenError> {
-        let lease = Signed::<Lease>::parse(token)?.verify(trust, now)?;
+        let lease = Signed::<Lease>::parse(token)?.verify_held(trust, now)?;
         let account = lease.account();
         if Lease::key(account) != key {
             return Err(TokenError::Malformed(format!("a lease of {account} under another key")));

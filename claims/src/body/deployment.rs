@@ -10,7 +10,8 @@ use wattle_core::{
 };
 
 use crate::{
-    About, Body, RecordKey, RecordValue, TokenError, TokenKind, UnderAccount, body::subject_error,
+    About, Body, RecordKey, RecordValue, Renewed, TokenError, TokenKind, UnderAccount,
+    body::subject_error,
 };
 
 const LEASE_PREFIX: &str = "lease.";
@@ -121,3 +122,5 @@ impl Body for Lease {
 }
 
 impl UnderAccount for Lease {}
+
+impl Renewed for Lease {}

@@ -6,8 +6,7 @@ use wattle_core::{
 };
 
 use crate::{
-    About, Body, Signed, Timestamp, TokenError, TokenKind, Trust, UnderAccount, Verified,
-    body::subject_error, content_of,
+    About, Body, Renewed, TokenError, TokenKind, UnderAccount, body::subject_error, content_of,
 };
 
 const PREFIX: &str = "provider-lease.";
@@ -80,18 +79,4 @@ impl Body for ProviderLease {
 
 impl UnderAccount for ProviderLease {}
 
-impl Signed<ProviderLease> {
-    /// As [`verify`](Self::verify), but one of the future holds too: a lease ends when it is not renewed, not by anybody's clock. Of two
-    /// hosts whose clocks are far apart, both would hold it otherwise.
-    ///
-    /// # Errors
-    /// As [`verify`](Self::verify) at the time at which it was signed, where that is later.
-    pub fn verify_held(
-        &self,
-        trust: &Trust,
-        now: Timestamp,
-    ) -> Result<Verified<ProviderLease>, TokenError> {
-        let signed_at = self.peek()?.issued_at;
-        self.verify(trust, now.max(signed_at))
-    }
-}
+impl Renewed for ProviderLease {}

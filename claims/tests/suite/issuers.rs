@@ -152,6 +152,12 @@ fn a_provider_s_lease_is_held_by_a_host_whose_clock_is_ahead() {
     assert_eq!(ahead.verify_held(&a.trust(), NOW).unwrap().body, provider_lease(&a));
     let stranger = Authority::new();
     assert!(ahead.verify_held(&stranger.trust(), NOW).is_err(), "nobody's host");
+    // The same for the one of all wadms that acts.
+    let a = a.with_wadm();
+    let holder = a.host.public().parse().unwrap();
+    let lease = Lease { holder, term: None, released: false };
+    let ahead = a.draft(a.host.public(), lease.clone()).sign(a.as_host(), after(3_600)).unwrap();
+    assert_eq!(ahead.verify_held(&a.trust(), NOW).unwrap().body, lease);
 }
 
 #[test]

@@ -61,9 +61,10 @@ fn a_token_from_the_future_is_refused() {
     let authority = Authority::new();
     let signed = authority.signed_link();
     assert!(signed.verify(&authority.trust(), before(60)).is_ok());
+    // All of its chain is as old; the leaf is looked at last.
     assert_eq!(
         signed.verify(&authority.trust(), before(61)).unwrap_err(),
-        TokenError::NotYetValid { of: TokenKind::Link, at: NOW }
+        TokenError::NotYetValid { of: TokenKind::Operator, at: NOW }
     );
     // An early not-before does not help.
     let signed = link(&authority, (None, None), (Some(before(10_000)), None));

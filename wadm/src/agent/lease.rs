@@ -161,7 +161,7 @@ impl Keeper {
 
     fn read(&self, token: &str) -> Option<Lease> {
         let lease = Signed::<Lease>::parse(token)
-            .and_then(|lease| lease.verify(&self.identity.trust(), self.identity.now()));
+            .and_then(|lease| lease.verify_held(&self.identity.trust(), self.identity.now()));
         match lease {
             Ok(lease) if *lease.account() == self.identity.account => Some(lease.body.clone()),
             Ok(_) => None,
