@@ -224,6 +224,13 @@ pub struct ShareStatus {
     pub why: BTreeMap<Name, String>,
 }
 
+impl ComponentStatus {
+    /// Instances that have no place.
+    pub fn missing(&self) -> u32 {
+        self.shares.iter().fold(0, |missing, share| missing.saturating_add(share.missing()))
+    }
+}
+
 impl ShareStatus {
     /// Instances that have no place.
     pub const fn missing(&self) -> u32 {
@@ -264,12 +271,9 @@ impl ApplicationStatus {
         }
     }
 
-    /// Whether everything has a place, and its links hold.
-    pub fn has_all(&self) -> bool {
-        let mut shares = self.components.iter().flat_map(|component| &component.shares);
-        self.held.is_empty()
-            && self.failed_links.is_empty()
-            && shares.all(|share| share.missing() == 0)
+    /// Instances that have no place.
+    pub fn missing(&self) -> u32 {
+        self.components.iter().fold(0, |missing, it| missing.saturating_add(it.missing()))
     }
 
     /// Everything that went wrong, a line each.

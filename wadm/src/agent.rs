@@ -55,6 +55,9 @@ const ROUND_EVERY: Duration = Duration::from_secs(2);
 const ROUND_GAP: Duration = Duration::from_millis(100);
 /// How long hosts are listened to before anything is done: each beats once in this time.
 const LISTEN: Duration = Duration::from_millis(1_500);
+/// How long, after that, hosts are waited for that beat and have not said yet what they run, before anything is done for the first
+/// time: when all start at once, what they run is not to be started elsewhere. One that starts slowly takes so long.
+const ANSWER_MAX: Duration = Duration::from_secs(20);
 /// A tick that is later than this means that we stood still.
 const STALL: Duration = Duration::from_millis(1_500);
 /// News that wait for us.
@@ -323,7 +326,16 @@ impl Worker {
         self.term.is_some()
             && self.view.is_listed
             && Instant::now() >= self.steady
+            && self.has_heard_all()
             && (since >= ROUND_EVERY || (self.is_due && since >= ROUND_GAP))
+    }
+
+    /// Whether what hosts run is known well enough for a first round.
+    fn has_heard_all(&self) -> bool {
+        let mut hosts = self.view.hosts.values();
+        self.last_round.is_some()
+            || Instant::now() >= self.steady + ANSWER_MAX
+            || hosts.all(|host| host.is_lost() || host.inventory.is_some())
     }
 
     fn now_ms(&self) -> u64 {

@@ -8,11 +8,11 @@ use std::{
 use wattle_claims::{GivenUp, Rollout};
 use wattle_core::{
     Name,
-    app::{ApplicationState, ApplicationStatus},
+    app::ApplicationStatus,
     deployment::{Deployment, Phase},
 };
 
-use super::{questions::LinkCommands, view::StoredRollout};
+use super::{questions::LinkCommands, status::Health, view::StoredRollout};
 use crate::{declared::Declared, plan::Command};
 
 /// A term leaves room for so many changes of one rollout under it, before the next term's begin.
@@ -58,6 +58,7 @@ impl Trials {
         declared: &Declared,
         rollout: Option<&Rollout>,
         status: &ApplicationStatus,
+        health: Health,
     ) -> Option<Verdict> {
         let name = &status.application;
         let own = rollout.filter(|rollout| rollout.generation == declared.generation);
@@ -66,12 +67,12 @@ impl Trials {
             self.0.remove(name);
             return None;
         }
-        if matches!(status.state, ApplicationState::Settled | ApplicationState::GivenUp { .. }) {
+        if health == Health::Well {
             self.0.remove(name);
             return Some(Verdict::Healthy);
         }
         let trial = self.trial(name, declared.generation);
-        if status.state == ApplicationState::Canary {
+        if health == Health::Canary {
             // The time that it has to be healthy within begins when it is not.
             trial.since = Instant::now();
             let since = *trial.canary.get_or_insert(trial.since);
@@ -80,6 +81,10 @@ impl Trials {
             return is_over.then_some(Verdict::Promoted);
         }
         trial.canary = None;
+        if health == Health::Nowhere {
+            trial.since = Instant::now();
+            return None;
+        }
         let problems = status.problems();
         if !problems.is_empty() {
             trial.problems = problems;

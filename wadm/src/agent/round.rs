@@ -1,7 +1,7 @@
 //! One round: look, plan, send; and what came of it.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -43,6 +43,7 @@ impl Worker {
         let snapshot =
             observe::snapshot(&self.view, &self.probes, &self.identity.account, self.start);
         self.hold_what_has_no_place(&snapshot.observed);
+        let lacking_before = self.lacking_before(&snapshot.observed);
         let desired = desired(self.view.applications());
         let round = self.reconciler.round(now_ms, &desired, &snapshot);
         for command in &round.commands {
@@ -56,12 +57,15 @@ impl Worker {
             reconciler: &self.reconciler,
             probes: &self.probes,
             failed_links: &failed_links,
+            lacking_before: &lacking_before,
         };
         let mut statuses = Vec::new();
         let (mut ended, mut failing) = (Vec::new(), Vec::new());
         for (name, declared, rollout) in self.view.applications() {
             let Some(status) = seen.status(name, declared, rollout) else { continue };
-            if let Some(verdict) = self.trials.judge(declared, rollout, &status) {
+            if let Some(verdict) =
+                self.trials.judge(declared, rollout, &status, seen.health(&status))
+            {
                 if let Verdict::GivenUp(reason) = &verdict {
                     warn!(application = %name, reason, "a version is given up");
                 }
@@ -124,6 +128,23 @@ impl Worker {
             true => no_place(&asked, name, observed),
             false => Vec::new(),
         });
+    }
+
+    /// Of each component of a version on trial, the instances that the version before would have no place for now.
+    fn lacking_before(&mut self, observed: &Observed) -> BTreeMap<EntityId, u32> {
+        let on_trial = self
+            .view
+            .applications()
+            .filter(|(_, it, rollout)| it.is_on_trial(*rollout) && it.held.is_empty());
+        let on_trial: Vec<Name> = on_trial.map(|(name, ..)| name.clone()).collect();
+        if on_trial.is_empty() {
+            return BTreeMap::new();
+        }
+        self.hold(&on_trial, |_| vec!["to see what the one before has".to_owned()]);
+        let before = plan(&desired(self.view.applications()), observed);
+        self.hold(&on_trial, |_| Vec::new());
+        let of_trials = on_trial.iter().flat_map(|name| of(&before, name));
+        of_trials.map(|(id, status)| (id.clone(), lacking(status))).collect()
     }
 
     fn hold(&mut self, names: &[Name], why: impl Fn(&Name) -> Vec<String>) {
@@ -315,7 +336,11 @@ impl Worker {
 
 /// Instances of an application that have no place.
 fn missing(plan: &Plan, name: &Name) -> u32 {
-    let shares = of(plan, name).flat_map(|(_, status)| &status.placement.shares);
+    of(plan, name).map(|(_, status)| lacking(status)).sum()
+}
+
+fn lacking(status: &Status) -> u32 {
+    let shares = status.placement.shares.iter();
     shares.map(|it| it.wanted.saturating_sub(it.placed + it.elsewhere)).sum()
 }
 

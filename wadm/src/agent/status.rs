@@ -26,9 +26,51 @@ pub(super) struct Seen<'a> {
     pub(super) reconciler: &'a Reconciler,
     pub(super) probes: &'a Probes,
     pub(super) failed_links: &'a BTreeMap<LinkKey, String>,
+    /// Of applications on trial, the instances of each component that the version before would have no place for either.
+    pub(super) lacking_before: &'a BTreeMap<EntityId, u32>,
+}
+
+/// How a version does wherever it has a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Health {
+    /// All of it answers, and it lacks no more places than the version before would.
+    Well,
+    /// The same, as far as it may go as a canary.
+    Canary,
+    /// Something of it has no place at all, as it would not have in the version before: that says neither.
+    Nowhere,
+    Unwell,
 }
 
 impl Seen<'_> {
+    /// How the version does that is run. A host that is lost or drained takes places from every version: that says nothing of this one.
+    pub(super) fn health(&self, status: &ApplicationStatus) -> Health {
+        let name = &status.application;
+        let holds = status.held.is_empty() && status.failed_links.is_empty();
+        let lacks_no_more = status.components.iter().all(|component| {
+            let lacking = self.lacking_before.get(&component.id).copied().unwrap_or(0);
+            component.missing() <= lacking
+        });
+        if !holds || !lacks_no_more || self.is_halted(name) {
+            return Health::Unwell;
+        }
+        let mut components = status.components.iter();
+        let is_nowhere =
+            components.any(|component| component.ready == 0 && component.missing() > 0);
+        match (self.round.unsettled.contains(name), self.round.canaries.contains(name)) {
+            (false, _) if is_nowhere => Health::Nowhere,
+            (false, _) => Health::Well,
+            (true, true) if !is_nowhere => Health::Canary,
+            _ => Health::Unwell,
+        }
+    }
+
+    /// Whether the version before goes on somewhere, for a host could not run the one that is asked for.
+    fn is_halted(&self, name: &Name) -> bool {
+        let mut statuses = self.round.status.iter();
+        statuses.any(|(id, status)| status.is_halted && id.application() == Some(name.as_str()))
+    }
+
     /// How an application stands; none where its deployment has ended.
     pub(super) fn status(
         &self,
@@ -51,11 +93,9 @@ impl Seen<'_> {
             used_by: self.used_by(name),
             failed_links,
         };
+        let health = self.health(&status);
         // What a host could not do is no matter once another does it, unless the version before answers there meanwhile.
-        let is_halted = version.components.iter().any(|component| {
-            self.round.status.get(&component.id).is_some_and(|status| status.is_halted)
-        });
-        let is_settled = !is_halted && !self.round.unsettled.contains(name) && status.has_all();
+        let is_settled = health == Health::Well && status.missing() == 0;
         let given_up = rollout
             .filter(|rollout| rollout.generation == declared.generation)
             .and_then(|rollout| rollout.given_up.as_ref());
@@ -65,7 +105,7 @@ impl Seen<'_> {
                 reason: given_up.reason.clone(),
             },
             _ if is_settled => ApplicationState::Settled,
-            _ if self.round.canaries.contains(name) && status.has_all() => ApplicationState::Canary,
+            _ if health == Health::Canary => ApplicationState::Canary,
             _ if status.problems().is_empty() => ApplicationState::Changing,
             _ => ApplicationState::Failing,
         };

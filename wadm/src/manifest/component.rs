@@ -276,17 +276,21 @@ fn probe(reader: &mut Reader, node: &Node) -> Option<Probe> {
     Some(probe)
 }
 
-/// Linear memory comes in pages of 64 KiB, of which there are at most 65,536.
+/// Linear memory comes in pages of 64 KiB, and a host refuses an actor that asks for more than this (`host/src/actors/engine.rs`).
 fn memory(text: &str) -> Result<u64, String> {
     let bytes = quantity::bytes(text).map_err(|error| error.to_string())?;
-    let fits = (64 << 10..=4 << 30).contains(&bytes);
-    fits.then_some(bytes).ok_or_else(|| "an instance has from 64KiB to 4GiB".to_owned())
+    let fits = (64 << 10..=1 << 30).contains(&bytes);
+    fits.then_some(bytes).ok_or_else(|| "an instance has from 64KiB to 1GiB".to_owned())
 }
+
+/// A host refuses an actor whose calls may take longer than this (`host/src/actors/limits.rs`).
+const DEADLINE_MS_MAX: u32 = 600_000;
 
 fn deadline_ms(text: &str) -> Result<u32, String> {
     let time = quantity::duration(text).map_err(|error| error.to_string())?;
-    let ms = u32::try_from(time.as_millis()).ok().filter(|ms| *ms > 0);
-    ms.ok_or_else(|| "a deadline is from 1ms to 49d".to_owned())
+    let ms = u32::try_from(time.as_millis()).ok();
+    let fits = ms.filter(|ms| (1..=DEADLINE_MS_MAX).contains(ms));
+    fits.ok_or_else(|| "a deadline is from 1ms to 10m".to_owned())
 }
 
 /// wasmCloud's secrets, which its policies say where to find. Ours stand where the setting stands.

@@ -214,11 +214,11 @@ enum Scalar {
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct Limits {
-    /// Linear memory of one instance: 64MiB.
+    /// Linear memory of one instance: 64MiB; 64KiB to 1GiB.
     memory: Option<Scalar>,
     /// Calls that wait for an instance; beyond it they are refused as overloaded.
     queue: Option<u32>,
-    /// The longest a call may take to the head of its response: 5s.
+    /// The longest a call may take to the head of its response: 5s; 1ms to 10m.
     deadline: Option<Scalar>,
 }
 

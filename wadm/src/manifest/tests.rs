@@ -418,14 +418,28 @@ fn a_link_is_on_what_it_says_and_nothing_else() {
 }
 
 #[test]
+fn limits_go_as_far_as_hosts_do() {
+    let limits = "image: a/b, limits: {memory: 1GiB, deadline: 10m}";
+    let text = with(&format!("{{name: a, type: component, properties: {{{limits}}}}}"));
+    let ActorLimits { memory_bytes, deadline_ms, .. } =
+        good_with_warnings(&text).components[0].limits;
+    assert_eq!((memory_bytes, deadline_ms), (Some(1 << 30), Some(600_000)));
+}
+
+#[test]
 fn what_would_be_lost_or_mean_nothing_is_said() {
     let actor = |properties: &str| {
         with(&format!("{{name: a, type: component, properties: {{{properties}}}}}"))
     };
     for (text, expected) in [
-        (actor("image: a/b, limits: {deadline: 100000d}"), "error: a deadline is from 1ms to 49d"),
-        (actor("image: a/b, limits: {deadline: 0}"), "error: a deadline is from 1ms to 49d"),
-        (actor("image: a/b, limits: {memory: 5GiB}"), "error: an instance has from 64KiB to 4GiB"),
+        (actor("image: a/b, limits: {deadline: 100000d}"), "error: a deadline is from 1ms to 10m"),
+        (actor("image: a/b, limits: {deadline: 600001ms}"), "error: a deadline is from 1ms to 10m"),
+        (actor("image: a/b, limits: {deadline: 0}"), "error: a deadline is from 1ms to 10m"),
+        (
+            actor("image: a/b, limits: {memory: 1025MiB}"),
+            "error: an instance has from 64KiB to 1GiB",
+        ),
+        (actor("image: a/b, limits: {memory: 63KiB}"), "error: an instance has from 64KiB to 1GiB"),
         (actor("image: a/b, health: {}"), "error: health needs path"),
         (
             actor("image: a/b, health: {path: up}"),

@@ -256,3 +256,39 @@ async fn a_version_that_no_host_can_start_leaves_what_runs() {
     let first = shots.between(shots.0[0].at, shots.0[0].at + Duration::from_secs(4));
     assert_eq!(first.good().count(), first.0.len(), "{first}");
 }
+
+/// A host that is gone takes places from the version before as well: it is no reason to go back to that one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_lacks_no_more_places_than_the_one_before_is_kept() {
+    const STORES: &str = "
+    - name: store
+      type: capability
+      properties: {image: keyvalue-embedded}
+      traits: [{type: spreadscaler, properties: {instances: 3}}]";
+    let lattice = Lattice::start_alone().await;
+    for name in ["b", "c"] {
+        lattice.up(&["--name", name, "--label", "may=go"]).await;
+    }
+    let mut web = Web::new(&lattice, "shop", Guest::Hello);
+    web.pinned = Some("may: go".to_owned());
+    lattice.wattle(&["app", "deploy", &web.write_with("v1", STORES, "")]).await.ok();
+    lattice.wattle(&["drain", "c", "--force"]).await.ok();
+    let status = async || lattice.ask(&["app", "status", "shop"]).await;
+    eventually("it lacks a place", SOON, async || {
+        (status().await["state"] == "failing").then_some(())
+    })
+    .await;
+    // Longer than its rollout may take.
+    let file = web.write_with("v2", STORES, "instances: 4");
+    let said = lattice.wattle(&["app", "deploy", &file, "--within", "7s"]).await.code(1);
+    said.naming(&["shop/store", "no place for 1 instances"]);
+    let then = status().await;
+    assert_eq!((version_of(&then), &then["state"]), ("v2", &json!("failing")), "{then}");
+    assert_eq!(web.site.get("/").await.status, 200);
+    lattice.wattle(&["drain", "c", "--undo"]).await.ok();
+    eventually("it has all of them", SOON, async || {
+        let status = status().await;
+        (version_of(&status) == "v2" && status["state"] == "settled").then_some(())
+    })
+    .await;
+}

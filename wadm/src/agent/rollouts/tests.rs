@@ -1,4 +1,7 @@
-use wattle_core::deployment::{Canary, Deployment, Version};
+use wattle_core::{
+    app::ApplicationState,
+    deployment::{Canary, Deployment, Version},
+};
 
 use super::*;
 
@@ -60,7 +63,7 @@ fn a_version_that_fails_is_given_up_once_and_for_this_deployment_only() {
     let begun = stored(begun);
     assert_eq!(next(TERM, &asked, Some(&begun), &Pending::default()), None, "nothing has changed");
 
-    let said = trials.judge(&asked, begun.rollout.as_ref(), &failing);
+    let said = trials.judge(&asked, begun.rollout.as_ref(), &failing, Health::Unwell);
     let Some(Verdict::GivenUp(reason)) = said else { panic!("{said:?}") };
     assert!(reason.contains("the port is taken"), "{reason}");
     let gone_back = next(TERM, &asked, Some(&begun), &verdict(Verdict::GivenUp(reason)));
@@ -70,7 +73,7 @@ fn a_version_that_fails_is_given_up_once_and_for_this_deployment_only() {
     assert_eq!(rollout.version.as_str(), "v1");
     assert_eq!(rollout.given_up.as_ref().map(|it| it.version.as_str()), Some("v2"));
     assert_eq!(
-        trials.judge(&asked, Some(rollout), &failing),
+        trials.judge(&asked, Some(rollout), &failing, Health::Unwell),
         None,
         "there is nothing else to go back to"
     );
@@ -105,7 +108,9 @@ fn a_canary_goes_further_when_its_time_has_passed_and_back_when_it_fails() {
         ApplicationStatus { failed_links: BTreeMap::new(), ..status(ApplicationState::Canary) };
     let short = with(0);
     assert_eq!(short.canary(None), Some(10));
-    let said = Trials::default().judge(&short, None, &canary).expect("its time has passed");
+    let said = Trials::default()
+        .judge(&short, None, &canary, Health::Canary)
+        .expect("its time has passed");
     assert_eq!(said, Verdict::Promoted);
     let (_, rollout) = next(TERM, &short, None, &verdict(said)).expect("it is written down");
     assert_eq!(short.canary(rollout.as_ref()), None);
@@ -114,8 +119,17 @@ fn a_canary_goes_further_when_its_time_has_passed_and_back_when_it_fails() {
     assert_eq!(again.canary(rollout.as_ref()), Some(10));
 
     let (long, mut trials) = (with(60), Trials::default());
-    assert_eq!(trials.judge(&long, None, &canary), None);
-    let said = trials.judge(&long, None, &status(ApplicationState::Failing));
+    assert_eq!(trials.judge(&long, None, &canary, Health::Canary), None);
+    let said = trials.judge(&long, None, &status(ApplicationState::Failing), Health::Unwell);
+    assert!(matches!(said, Some(Verdict::GivenUp(_))), "{said:?}");
+}
+
+#[test]
+fn a_version_that_has_no_place_is_neither_healthy_nor_given_up() {
+    let (asked, mut trials) = (declared(1, &["v2", "v1"]), Trials::default());
+    let failing = status(ApplicationState::Failing);
+    assert_eq!(trials.judge(&asked, None, &failing, Health::Nowhere), None);
+    let said = trials.judge(&asked, None, &failing, Health::Unwell);
     assert!(matches!(said, Some(Verdict::GivenUp(_))), "{said:?}");
 }
 
@@ -124,11 +138,14 @@ fn a_version_that_was_healthy_is_kept_whatever_happens_to_it() {
     let (asked, mut trials) = (declared(1, &["v2", "v1"]), Trials::default());
     let settled =
         ApplicationStatus { failed_links: BTreeMap::new(), ..status(ApplicationState::Settled) };
-    assert_eq!(trials.judge(&asked, None, &settled), Some(Verdict::Healthy));
+    assert_eq!(trials.judge(&asked, None, &settled, Health::Well), Some(Verdict::Healthy));
+    // What fails because it has no place, as the one before would, is no worse than that one.
+    let lacking = status(ApplicationState::Failing);
+    assert_eq!(trials.judge(&asked, None, &lacking, Health::Well), Some(Verdict::Healthy));
     let healthy = next(TERM, &asked, None, &verdict(Verdict::Healthy)).expect("it is written down");
     let healthy = stored(healthy);
     let failing = status(ApplicationState::Failing);
-    assert_eq!(trials.judge(&asked, healthy.rollout.as_ref(), &failing), None);
+    assert_eq!(trials.judge(&asked, healthy.rollout.as_ref(), &failing, Health::Unwell), None);
     // Who takes over writes it anew, under a term of its own.
     let (generation, rollout) =
         next(TERM + 1, &asked, Some(&healthy), &Pending::default()).expect("it is written down");
