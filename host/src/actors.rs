@@ -32,6 +32,7 @@ use std::{
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::{runtime::Handle, sync::Semaphore};
+use tracing::warn;
 use wasmtime::component::{InstancePre, Linker};
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wattle_core::{
@@ -44,22 +45,17 @@ use wattle_wire::{Reply, Request};
 
 use self::{
     background::Background, compiled::Compiler, engine::ActorEngine, epoch::Epochs,
-    gate::QUEUE_MAX_DEFAULT, limits::MEMORY_BYTES_DEFAULT,
+    gate::QUEUE_MAX_DEFAULT,
 };
 pub(crate) use self::{
     compiled::CompileError,
     deadline::passed as deadline_passed,
     gate::{Gate, Pass},
     instance::{CallContext, Instance},
+    limits::check as check_limits,
     needs::Need,
 };
 use crate::{logbook::LogBook, router::Router};
-
-/// How long a call may take up to the head of its response, unless the actor's limits say less.
-pub(crate) const DEADLINE_DEFAULT: Duration = Duration::from_secs(30);
-
-/// The most that an actor's limits may ask for.
-const DEADLINE_MAX: Duration = Duration::from_secs(600);
 
 /// What all actors of a host share: the engine, what it links, and the compiler.
 pub(crate) struct ActorRuntime {
@@ -131,6 +127,9 @@ pub(crate) enum ActorError {
     /// It imports what this host does not offer, or exports what it says it does in another shape.
     #[error("cannot be linked: {0}")]
     Link(String),
+    /// Its limits are past what any actor is given.
+    #[error("asks for {0}")]
+    TooMuch(String),
 }
 
 impl ActorRuntime {
@@ -165,6 +164,11 @@ impl ActorRuntime {
 
     /// Compiles (or loads) and links an actor.
     pub(crate) async fn prepare(&self, spec: ActorSpec) -> Result<Actor, ActorError> {
+        let (memory_bytes, deadline) =
+            (limits::memory_bytes(&spec.limits), limits::deadline(&spec.limits));
+        if let Err(error) = limits::check(&spec.limits) {
+            warn!(actor = %spec.party.id, %error, "an actor has less than its limits say");
+        }
         let compiled = self.compiler.compile(spec.artifact, spec.component).await?;
         let bridging = bridge::link(&self.linker, &compiled.component)?;
         let pre = bridging
@@ -190,7 +194,6 @@ impl ActorRuntime {
             .transpose()
             .map_err(|error| ActorError::Link(format!("{error:#}")))?;
         let bridged = bridge::Exports::new(&compiled.component, &spec.exports)?;
-        let limits = spec.limits;
         // Whatever it is made of, it gets a place: nobody waits for more than there are.
         let at_once_max = u32::from(self.instances_of_one_max);
         let places = engine::places_of(&compiled.component).min(at_once_max);
@@ -207,15 +210,10 @@ impl ActorRuntime {
             gate: Gate::new(
                 spec.scale,
                 u16::try_from(at_once_max / places).unwrap_or(u16::MAX),
-                limits.queue.unwrap_or(QUEUE_MAX_DEFAULT),
+                spec.limits.queue.unwrap_or(QUEUE_MAX_DEFAULT),
             ),
-            deadline: limits
-                .deadline_ms
-                .map_or(DEADLINE_DEFAULT, |ms| Duration::from_millis(ms.into()))
-                .min(DEADLINE_MAX),
-            memory_bytes: limits
-                .memory_bytes
-                .map_or(MEMORY_BYTES_DEFAULT, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+            deadline,
+            memory_bytes,
             instances: self.instances.clone(),
             places,
             epochs: self.epochs.clone(),
@@ -249,8 +247,9 @@ impl Actor {
         mut context: CallContext,
     ) -> Result<Reply, CallError> {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        context.deadline = context.deadline.min(Instant::now() + self.deadline);
-        let answer = self.answer(router, interface, function, request, context).await;
+        let now = Instant::now();
+        context.deadline = context.deadline.min(now + self.deadline);
+        let answer = self.answer(router, interface, function, request, context, now).await;
         answer.inspect_err(|error| self.count(error))
     }
 
@@ -261,10 +260,11 @@ impl Actor {
         function: &str,
         request: Request,
         context: CallContext,
+        now: Instant,
     ) -> Result<Reply, CallError> {
         let pass = {
             let entered = std::pin::pin!(self.enter(context.depth));
-            deadline::by_deadline(context.deadline, entered).await?
+            deadline::by_turn(now, context.deadline, entered).await?
         };
         if let Some(pre) = &self.http
             && (interface, function)

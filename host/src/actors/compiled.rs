@@ -1,7 +1,7 @@
 //! The compiled-code cache: compiling an actor takes a second, loading what was compiled a fraction of a millisecond.
 //!
-//! What is loaded runs as native code, so every file carries a tag with a key that only this host has. A file without its tag is
-//! compiled anew, as if it were not there. A file with its tag is mapped, not copied: its pages are read when they first run, and
+//! What is loaded runs as native code, so every file carries a tag with a key that only this host has, over its name and its code: the
+//! code of one component is none of another's. A file without its tag is compiled anew, as if it were not there. A file with its tag is mapped, not copied: its pages are read when they first run, and
 //! are the kernel's to take back.
 
 use std::{
@@ -121,7 +121,7 @@ impl Compiler {
 
     fn load(&self, path: &Path) -> Option<Component> {
         let mut file = fs::File::open(path).ok()?;
-        if !self.authentic(&mut file).ok()? {
+        if !self.authentic(path, &mut file).ok()? {
             warn!(path = %path.display(), "compiled code was not made by this host: it is compiled again");
             return None;
         }
@@ -141,10 +141,17 @@ impl Compiler {
             .ok()
     }
 
-    /// Whether the file ends with the tag of what comes before.
-    fn authentic(&self, file: &mut fs::File) -> io::Result<bool> {
-        let Some(code_len) = file.metadata()?.len().checked_sub(TAG_LEN) else { return Ok(false) };
+    /// What makes the tag of the file of this name, once it has its code. Names are equally long, so that none goes on in the code.
+    fn tagger(&self, path: &Path) -> blake3::Hasher {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        hasher.update(path.file_name().unwrap_or_default().as_encoded_bytes());
+        hasher
+    }
+
+    /// Whether the file ends with the tag of its name and of what comes before.
+    fn authentic(&self, path: &Path, file: &mut fs::File) -> io::Result<bool> {
+        let Some(code_len) = file.metadata()?.len().checked_sub(TAG_LEN) else { return Ok(false) };
+        let mut hasher = self.tagger(path);
         let mut piece = self.piece.lock();
         let mut rest = file.take(code_len);
         loop {
@@ -163,7 +170,7 @@ impl Compiler {
         use io::Write;
         let mut file = tempfile::Builder::new().prefix(PARTIAL).tempfile_in(&self.folder)?;
         file.write_all(code)?;
-        file.write_all(blake3::keyed_hash(&self.key, code).as_bytes())?;
+        file.write_all(self.tagger(path).update(code).finalize().as_bytes())?;
         file.persist(path).map_err(|error| error.error)?;
         // What is mapped stays until nobody uses it.
         if let Err(error) = room::make(&self.folder, KEPT_BYTES_MAX, |file| file != path) {
@@ -270,6 +277,26 @@ mod tests {
             fs::write(&path, bad).expect("altered");
             assert!(!other.compile(digest, EMPTY.to_vec()).await.expect("compiles").from_cache);
             assert!(other.compile(digest, EMPTY.to_vec()).await.expect("loads").from_cache);
+        }
+    }
+
+    #[tokio::test]
+    async fn code_of_another_component_is_compiled_anew_though_this_host_made_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let compiler = compiler(folder.path(), "seed");
+        let other = wat::parse_str("(component (core module))").expect("a component");
+        let components = [([1; 32], EMPTY.to_vec()), ([2; 32], other)];
+        let components = components.map(|(digest, wasm)| (Digest::from_bytes(digest), wasm));
+        for (digest, wasm) in components.clone() {
+            compiler.compile(digest, wasm).await.expect("compiles");
+        }
+        let [one, two] = [0, 1].map(|which| compiler.path(&components[which].0));
+        let aside = folder.path().join("aside");
+        for (from, to) in [(&one, &aside), (&two, &one), (&aside, &two)] {
+            fs::rename(from, to).expect("swapped");
+        }
+        for (digest, wasm) in components {
+            assert!(!compiler.compile(digest, wasm).await.expect("compiles").from_cache);
         }
     }
 

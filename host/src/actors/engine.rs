@@ -29,6 +29,10 @@ const POOL_INSTANCES_MAX: u32 = 1_000;
 /// Tables that a pool has for each instance.
 const TABLES_PER_INSTANCE: u32 = 4;
 
+/// Core instances that a component may have. A pool only counts them, so it has as many for each of its own: a component of many takes no
+/// more of it than another.
+const CORE_INSTANCES_MAX: u32 = 64;
+
 /// A pool smaller than this is not worth its limits; instances are then allocated one by one.
 const POOL_INSTANCES_MIN: u32 = 32;
 
@@ -105,11 +109,11 @@ fn common() -> Config {
 fn pooled(instances: u32) -> Config {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances)
-        .total_core_instances(instances * 8)
+        .total_core_instances(instances * CORE_INSTANCES_MAX)
         .total_memories(instances)
         .total_tables(instances * TABLES_PER_INSTANCE)
         .total_stacks(instances)
-        .max_core_instances_per_component(64)
+        .max_core_instances_per_component(CORE_INSTANCES_MAX)
         .max_memories_per_component(8)
         .max_tables_per_component(16)
         .max_component_instance_size(2 << 20)
@@ -153,5 +157,22 @@ mod tests {
         assert_eq!(places(&format!("(component {memory} {instances})")), 3);
         let tables = format!("(core module $m {})", "(table 1 funcref)".repeat(9));
         assert_eq!(places(&format!("(component {tables} (core instance (instantiate $m)))")), 3);
+    }
+
+    #[test]
+    fn a_pool_holds_as_many_components_as_it_has_places_however_many_core_instances_they_have() {
+        const PLACES: u32 = 2;
+        let engine = Engine::new(&pooled(PLACES)).expect("address space");
+        let instances = "(core instance (instantiate $m))".repeat(CORE_INSTANCES_MAX as usize);
+        let wasm = wat::parse_str(format!("(component (core module $m) {instances})"));
+        let component = Component::from_binary(&engine, &wasm.expect("a component"));
+        let component = component.expect("it compiles");
+        assert_eq!(places_of(&component), 1);
+        let mut store = wasmtime::Store::new(&engine, ());
+        let linker = wasmtime::component::Linker::new(&engine);
+        for _ in 0..PLACES {
+            linker.instantiate(&mut store, &component).expect("there is room");
+        }
+        linker.instantiate(&mut store, &component).expect_err("no more");
     }
 }

@@ -54,19 +54,23 @@ impl Gate {
     /// Dropping the future leaves the queue.
     pub(crate) async fn enter(self: &Arc<Self>) -> Result<Pass, CallError> {
         self.check_open()?;
-        let place = match self.places.clone().try_acquire_owned() {
-            Ok(place) => place,
-            Err(_) => self.wait_for_a_place().await?,
-        };
-        self.inside.fetch_add(1, Ordering::Relaxed);
-        Ok(Pass { gate: self.clone(), _place: place, _instance: None })
+        match self.places.clone().try_acquire_owned() {
+            Ok(place) => Ok(self.admit(place)),
+            Err(_) => self.wait_for_a_place().await,
+        }
     }
 
-    async fn wait_for_a_place(self: &Arc<Self>) -> Result<OwnedSemaphorePermit, CallError> {
+    async fn wait_for_a_place(self: &Arc<Self>) -> Result<Pass, CallError> {
         let _waiting = Waiting::join(self)?;
         let place = self.places.clone().acquire_owned().await.map_err(|_| stopped())?;
         self.check_open()?;
-        Ok(place)
+        // Inside before it leaves the queue: there is no moment in which it is in neither.
+        Ok(self.admit(place))
+    }
+
+    fn admit(self: &Arc<Self>, place: OwnedSemaphorePermit) -> Pass {
+        self.inside.fetch_add(1, Ordering::Relaxed);
+        Pass { gate: self.clone(), _place: place, _instance: None }
     }
 
     fn check_open(&self) -> Result<(), CallError> {
@@ -106,13 +110,14 @@ impl Gate {
         self.places.close();
     }
 
-    /// Waits until nobody is inside.
+    /// Waits until nobody is inside and nobody waits to be.
     pub(crate) async fn empty(&self) {
         loop {
             let left = self.left.notified();
             tokio::pin!(left);
             left.as_mut().enable();
-            if self.inside() == 0 {
+            // In this order: who is not in the queue any more is counted inside.
+            if self.queued() == 0 && self.inside() == 0 {
                 return;
             }
             left.await;
@@ -124,7 +129,7 @@ impl Gate {
     }
 
     pub(crate) fn queued(&self) -> u32 {
-        self.queued.load(Ordering::Relaxed)
+        self.queued.load(Ordering::Acquire)
     }
 }
 
@@ -164,7 +169,9 @@ impl<'a> Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.queued.fetch_sub(1, Ordering::AcqRel);
+        if self.0.queued.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.left.notify_waiters();
+        }
     }
 }
 
@@ -229,6 +236,27 @@ mod tests {
         let inside = [gate.enter().await.expect("free"), gate.enter().await.expect("free")];
         assert!(gate.enter().await.is_err());
         drop(inside);
+    }
+
+    #[tokio::test]
+    async fn a_gate_is_empty_once_those_that_waited_have_been_inside() {
+        let gate = Gate::new(up_to(1), 9, 8);
+        let inside = gate.enter().await.expect("free");
+        let waiting = tokio::spawn({
+            let gate = gate.clone();
+            async move { gate.enter().await }
+        });
+        while gate.queued() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let empty = gate.empty();
+        tokio::pin!(empty);
+        assert!(futures::poll!(empty.as_mut()).is_pending());
+        drop(inside);
+        let waited = waiting.await.expect("ran").expect("its turn came");
+        assert!(futures::poll!(empty.as_mut()).is_pending(), "it is inside");
+        drop(waited);
+        empty.await;
     }
 
     #[tokio::test]

@@ -52,7 +52,7 @@ pub(crate) async fn handle(
         ran.map_err(|error| guest_error(&error, store.data()))
     });
     let guest = Guest::new(run, actor.background.clone());
-    let exchange = Exchange::new(guest, instance, pass, deadline);
+    let exchange = Exchange::new(guest, instance, pass, actor.deadline);
     by_deadline(deadline, pin!(exchange.reply(head))).await
 }
 

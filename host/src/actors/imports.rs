@@ -5,6 +5,7 @@ mod blobstore;
 mod bus;
 mod config;
 mod control;
+mod http;
 pub(super) mod keyvalue;
 mod logging;
 mod messaging;
@@ -71,6 +72,7 @@ pub(super) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Instance>> {
     wasmtime_wasi_io::add_to_linker_async(&mut linker)?;
     linker.allow_shadowing(false);
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    http::link(&mut linker)?;
     keyvalue::link(&mut linker)?;
     blobstore::link(&mut linker)?;
     sql::link(&mut linker)?;

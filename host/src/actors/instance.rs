@@ -102,6 +102,7 @@ impl Instance {
                 actor: actor.clone(),
                 router: router.clone(),
                 context,
+                is_answered: false,
                 link_names: Vec::new(),
                 instance: Arc::downgrade(&alive),
             },
@@ -124,13 +125,25 @@ impl Instance {
 pub(crate) struct InstanceCaller {
     pub(crate) actor: Arc<Actor>,
     pub(super) router: Arc<Router>,
-    pub(super) context: CallContext,
+    context: CallContext,
+    /// Whether the head of the call's response is out.
+    pub(super) is_answered: bool,
     /// Link names that the guest chose at run time (`wasmcloud:bus`), by interface.
-    pub(super) link_names: Vec<(String, LinkName)>,
+    pub(super) link_names: Vec<(Interface, LinkName)>,
     instance: Weak<()>,
 }
 
 impl InstanceCaller {
+    /// The call within which the instance calls. Its deadline, and that of whoever it is for, ends with the head of its response: what
+    /// the instance calls after that has as long as a call of the actor's has.
+    pub(super) fn context(&self) -> CallContext {
+        let mut context = self.context.clone();
+        if self.is_answered {
+            context.deadline = Instant::now() + self.actor.deadline;
+        }
+        context
+    }
+
     /// What tells whether the instance is still there.
     pub(super) fn instance(&self) -> Weak<()> {
         self.instance.clone()
@@ -164,7 +177,8 @@ impl InstanceCaller {
         let request = Request { head: Bytes::new(), params: params.into(), body: None };
         let (caller, link_name) = (&self.actor, self.link_name(interface));
         let call = HandleCall { caller, link_name, interface, function, others, origin };
-        let (reply, origin) = self.router.call_with_handles(call, request, &self.context).await?;
+        let context = self.context();
+        let (reply, origin) = self.router.call_with_handles(call, request, &context).await?;
         Ok((reply.result, origin))
     }
 
@@ -175,13 +189,13 @@ impl InstanceCaller {
         interface: &str,
         function: &str,
     ) -> Result<(), CallError> {
-        self.router.allows_actor(&self.actor, origin, interface, function, &self.context)
+        self.router.allows_actor(&self.actor, origin, interface, function, &self.context())
     }
 
     /// The number of the link that a call would take, if it may.
     pub(super) fn link(&self, operation: Operation) -> Result<u32, CallError> {
         let name = self.link_name(operation.interface);
-        self.router.link_of_actor(&self.actor, name, operation, &self.context)
+        self.router.link_of_actor(&self.actor, name, operation, &self.context())
     }
 
     /// The same for functions with streams beside them.
@@ -191,15 +205,13 @@ impl InstanceCaller {
         function: &str,
         request: Request,
     ) -> Result<Reply, CallError> {
-        let name = self.link_name(interface);
-        self.router
-            .call_from_actor(&self.actor, name, interface, function, request, &self.context)
-            .await
+        let (name, context) = (self.link_name(interface), self.context());
+        self.router.call_from_actor(&self.actor, name, interface, function, request, &context).await
     }
 
     /// The name of the link that the guest chose for an interface.
     pub(super) fn link_name(&self, interface: &str) -> &str {
-        let chosen = self.link_names.iter().rev().find(|(of, _)| of == interface);
+        let chosen = self.link_names.iter().rev().find(|(of, _)| of.as_str() == interface);
         chosen.map_or(DEFAULT_LINK_NAME, |(_, name)| name.as_str())
     }
 }
@@ -290,6 +302,9 @@ fn wasi_of(actor: &Arc<Actor>) -> WasiCtx {
     WasiCtx::builder()
         .stdout(output.clone())
         .stderr(output)
+        // Sockets connect to nobody: that there are none spares the host their file descriptors.
+        .allow_tcp(false)
+        .allow_udp(false)
         .max_random_size(RANDOM_BYTES_MAX)
         .build()
 }

@@ -173,3 +173,33 @@ async fn an_actor_that_traps_or_says_nothing_fails_alone() {
     let log = lattice.log().await;
     assert!(log.contains("trap"), "{log}");
 }
+
+/// What a host keeps of a guest's names counts for no limit of the guest's memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_actor_that_gives_its_host_endless_names_to_keep_takes_none_of_its_memory() {
+    const GROWTH_BYTES_MAX: u64 = 64 << 20;
+    let lattice = Lattice::start_alone().await;
+    let kit = lattice.serve(Guest::Kit, "kit").await;
+    assert_eq!(kit.get("/").await.status, 200);
+    let before = lattice.host().resident_bytes_max();
+    // A target that is no interface is that of no link: there is nothing to refuse, and nothing to keep.
+    for (what, refused) in [("targets", 0), ("methods", 50), ("authorities", 50)] {
+        let response = kit.get(&format!("/hoard?what={what}&count=50&bytes=8388608")).await;
+        assert_eq!(response.text(), format!("{refused} of 50 refused\n"), "{what}");
+    }
+    let grown = lattice.host().resident_bytes_max() - before;
+    assert!(grown < GROWTH_BYTES_MAX, "the host grew by {grown} bytes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_actor_that_asks_for_more_than_there_is_does_not_start() {
+    let lattice = Lattice::start().await;
+    lattice.actor_with(Guest::Kit, "kit", &["--memory", "1GiB", "--deadline", "10m"]).await;
+    let file = lattice.path().join("kit.wasm").to_string_lossy().into_owned();
+    for (limit, asked, said) in
+        [("--memory", "1025MiB", "1024 MiB"), ("--deadline", "11m", "600 s")]
+    {
+        let start = ["start", "actor", &file, "--id", "greedy", limit, asked];
+        lattice.wattle(&start).await.code(2).naming(&["greedy", said]);
+    }
+}

@@ -197,3 +197,41 @@ async fn a_scaled_actor_takes_no_more_calls_than_it_may() {
     lattice.wattle(&["scale", "actor", "kit", "5"]).await.ok();
     assert_eq!(kit.get("/").await.status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_whose_turn_does_not_come_is_told_that_it_did_not_run() {
+    let lattice = Lattice::start().await;
+    let limits = ["--instances", "1", "--deadline", "3s"];
+    lattice.actor_with(Guest::Kit, "kit", &limits).await;
+    let kit = lattice.expose("kit").await;
+    let calls = (0..3).map(|_| kit.get("/sleep?ms=2500"));
+    let mut statuses: Vec<u16> =
+        futures::future::join_all(calls).await.iter().map(|response| response.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 503, 503]);
+    let status = lattice.actor_status("kit").await;
+    assert_eq!(status["failures"], serde_json::json!({ "overloaded": 2 }), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_that_wait_when_new_code_comes_are_answered_by_the_old() {
+    let lattice = Lattice::start().await;
+    lattice.actor_with(Guest::Kit, "kit", &["--instances", "1"]).await;
+    let kit = lattice.expose("kit").await;
+    let calls = futures::future::join_all((0..20).map(|_| kit.get("/sleep?ms=200")));
+    let replaced = async {
+        eventually("calls wait", Duration::from_secs(5), async || {
+            let status = lattice.actor_status("kit").await;
+            status["queued"].as_u64().filter(|queued| *queued > 5)
+        })
+        .await;
+        // The same component with another limit is another actor, in the place of the first.
+        let file = lattice.path().join("kit.wasm").to_string_lossy().into_owned();
+        let start = ["start", "actor", &file, "--id", "kit", "--instances", "1", "--queue", "77"];
+        lattice.wattle(&start).await.ok();
+    };
+    let (answers, ()) = tokio::join!(calls, replaced);
+    for answer in answers {
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+}

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
-use wattle_testing::{Guest, Lattice, Site, eventually};
+use wattle_testing::{Guest, KEY_VALUE, Lattice, Site, eventually};
 
 const GIGABYTE: u64 = 1_000_000_000;
 const RESIDENT_BYTES_MAX: u64 = 200_000_000;
@@ -164,4 +164,22 @@ async fn a_body_beyond_its_limit_is_refused() {
     let kit = lattice.expose_with("kit", &["max_body_bytes=1000"]).await;
     assert_eq!(kit.post("/sink", &[7; 1_000]).await.status, 200);
     assert_eq!(kit.post("/sink", &[7; 1_001]).await.status, 413);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_actor_that_streams_past_its_deadline_still_has_what_it_calls() {
+    let lattice = Lattice::start().await;
+    lattice.provider("keyvalue-embedded").await;
+    lattice.actor_with(Guest::Kit, "kit", &["--deadline", "2s"]).await;
+    lattice.link("kit", "keyvalue-embedded", KEY_VALUE, &[]).await;
+    let kit = lattice.expose("kit").await;
+    assert_eq!(kit.get("/kv?op=set&key=drop&value=x").await.status, 200);
+    let response = kit.get("/drip?key=drop&times=5&ms=1000&afterwards=dry").await;
+    assert_eq!((response.status, response.text().as_str()), (200, "xxxxx"));
+    eventually("what it does behind its answer is done", Duration::from_secs(5), async || {
+        (kit.get("/kv?op=get&key=dry").await.text() == "set").then_some(())
+    })
+    .await;
+    // With no head there is no more time.
+    assert_eq!(kit.get("/sleep?ms=10000").await.status, 504);
 }

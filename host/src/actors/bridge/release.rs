@@ -73,7 +73,9 @@ pub(super) async fn dropped(mut store: StoreContextMut<'_, Instance>, place: u32
     let Some((held, owner)) = handles.get(place).cloned().zip(handles.owner()) else { return };
     let (caller, resources) = (owner.caller.clone(), owner.resources.clone());
     let Some(resource) = resources.get(held.resource as usize) else { return };
-    match let_go(&caller, &held.origin, resource, &[held.handle], &caller.context).await {
+    // As it is now: the owner is from when the instance got its first handle.
+    let context = store.data().caller.context();
+    match let_go(&caller, &held.origin, resource, &[held.handle], &context).await {
         Ok(()) => store.data_mut().handles.remove(place),
         Err(error) => debug!(actor = %caller.actor.id, %error, "a handle was not dropped yet"),
     }
@@ -93,7 +95,7 @@ pub(super) fn release(owner: Owner, mut held: Vec<Held>) {
         let context = CallContext {
             id: CallId::from_bytes(rand::random()),
             deadline: Instant::now() + RELEASE_MAX,
-            ..caller.context.clone()
+            ..caller.context()
         };
         let together = held.chunk_by(|a, b| order(a) == order(b));
         let calls = together.flat_map(|held| held.chunks(DROPPED_MAX)).filter_map(|held| {

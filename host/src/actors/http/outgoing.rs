@@ -80,7 +80,8 @@ impl InstanceCaller {
             .then(|| Body::new(Written { body, trailers: None, instance: self.instance() }));
         let request = Request { head: Bytes::new(), params: params.into(), body };
         let name = self.link_name(wattle_http::outgoing::SEND.interface);
-        let sent = self.router.request_from_actor(&self.actor, name, &head, request, &self.context);
+        let context = self.context();
+        let sent = self.router.request_from_actor(&self.actor, name, &head, request, &context);
         let Reply { result, body } = sent.await.map_err(as_send_error)?;
         let answer = decode_outcome(&result)
             .map_err(|error| SendError::new(ErrorCode::InternalError, error.to_string()))??;

@@ -1,18 +1,19 @@
 //! A guest's response on its way out: small ones are answered whole, longer ones stream while the guest goes on running.
 
 use std::{
+    fmt,
     future::{Future, poll_fn},
     pin::Pin,
     sync::Weak,
     task::{Context, Poll, ready},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
 use tokio::{
     sync::oneshot,
-    time::{Sleep, sleep, timeout_at},
+    time::{Sleep, sleep, timeout},
 };
 use wasmtime_wasi_http::p2::{bindings::http::types::ErrorCode, body::HyperOutgoingBody};
 use wattle_core::{CallError, ErrorKind};
@@ -35,12 +36,18 @@ pub(super) struct Exchange {
     /// The guest's.
     instance: Weak<()>,
     _pass: Pass,
-    deadline: Instant,
+    /// How long it may go on when its response is complete: as long as a call of its actor's may take.
+    alone_max: Duration,
 }
 
 impl Exchange {
-    pub(super) fn new(guest: Guest<()>, instance: Weak<()>, pass: Pass, deadline: Instant) -> Self {
-        Self { guest: Some(guest), instance, _pass: pass, deadline }
+    pub(super) fn new(
+        guest: Guest<()>,
+        instance: Weak<()>,
+        pass: Pass,
+        alone_max: Duration,
+    ) -> Self {
+        Self { guest: Some(guest), instance, _pass: pass, alone_max }
     }
 
     /// Runs the guest until there is a reply to send, and beyond that for as long as its body takes.
@@ -81,7 +88,7 @@ impl Exchange {
             match ready_or_none(Pin::new(receiver).poll(cx)) {
                 Some(Ok(Ok(response))) => return Poll::Ready(Ok(response)),
                 Some(Ok(Err(code))) => {
-                    let message = format!("the actor answered with an error: {code:?}");
+                    let message = format!("the actor answered with an error: {}", said(&code));
                     return Poll::Ready(Err(CallError::new(ErrorKind::Trapped, message)));
                 }
                 // The guest let go of its outparam, perhaps because it failed: how it ended will say.
@@ -164,15 +171,33 @@ impl Exchange {
         self.guest.is_some() && self.instance.strong_count() == 0
     }
 
-    /// The response is complete; what the guest still does, it does until its deadline with nobody waiting.
+    /// The response is complete; what the guest still does, it does with nobody waiting, and not for ever.
     fn finish_alone(mut self) {
         let Some(mut guest) = self.guest.take() else { return };
         tokio::spawn(async move {
             let exchange = self;
             let ended = poll_fn(|cx| guest.poll(cx));
-            let _: Result<_, _> = timeout_at(exchange.deadline.into(), ended).await;
+            let _: Result<_, _> = timeout(exchange.alone_max, ended).await;
         });
     }
+}
+
+/// As much of an error as its reader is told: where it quotes the guest, that has no end.
+fn said(code: &ErrorCode) -> String {
+    struct Said(String);
+
+    impl fmt::Write for Said {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            let room = CallError::MESSAGE_LEN_MAX - self.0.len();
+            self.0.push_str(&text[..text.floor_char_boundary(room)]);
+            if text.len() > room { Err(fmt::Error) } else { Ok(()) }
+        }
+    }
+
+    let mut said = Said(String::new());
+    // It ends early where there is no more room, which is what is wanted.
+    let _: fmt::Result = fmt::write(&mut said, format_args!("{code:?}"));
+    said.0
 }
 
 fn ready_or_none<T>(polled: Poll<T>) -> Option<T> {

@@ -1,7 +1,7 @@
 //! `wasmcloud:bus`: an actor chooses at run time which of its links the calls that follow take.
 
 use wasmtime::component::{Linker, Resource};
-use wattle_core::LinkName;
+use wattle_core::{Interface, LinkName, interface::INTERFACE_LEN_MAX};
 
 use super::WholeInstance;
 use crate::actors::instance::Instance;
@@ -27,9 +27,18 @@ mod v2 {
 /// Interfaces whose link an instance may have chosen.
 const CHOSEN_MAX: usize = 64;
 
-/// An interface, by name, as the guest put it together.
+/// An interface, by name, as the guest put it together. None where that is no interface's name: it is not kept, since it may have any
+/// length, and nothing is ever called by it.
 #[allow(unreachable_pub, reason = "the generated bindings name it as public")]
-pub struct TargetInterface(String);
+pub struct TargetInterface(Option<Interface>);
+
+impl TargetInterface {
+    fn new(namespace: &str, package: &str, interface: &str) -> Self {
+        let len = namespace.len() + package.len() + interface.len();
+        let fits = len < INTERFACE_LEN_MAX;
+        Self(fits.then(|| format!("{namespace}:{package}/{interface}").parse().ok()).flatten())
+    }
+}
 
 pub(super) fn link(linker: &mut Linker<Instance>) -> wasmtime::Result<()> {
     v1::Imports::add_to_linker::<Instance, WholeInstance>(linker, |instance| instance)?;
@@ -45,7 +54,7 @@ impl Instance {
         let chosen = LinkName::spelled(name); // as the manifest that names the link is read
         for interface in interfaces {
             let TargetInterface(interface) = self.table.delete(interface)?;
-            let Ok(name) = &chosen else { continue };
+            let (Ok(name), Some(interface)) = (&chosen, interface) else { continue };
             self.caller.link_names.retain(|(of, _)| *of != interface);
             if self.caller.link_names.len() == CHOSEN_MAX {
                 return Ok(Err(format!(
@@ -63,7 +72,7 @@ impl Instance {
         package: &str,
         interface: &str,
     ) -> wasmtime::Result<Resource<TargetInterface>> {
-        Ok(self.table.push(TargetInterface(format!("{namespace}:{package}/{interface}")))?)
+        Ok(self.table.push(TargetInterface::new(namespace, package, interface))?)
     }
 }
 
@@ -104,3 +113,23 @@ macro_rules! serve_target_interface {
 }
 
 serve_target_interface!(v1, v2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_can_be_an_interface_is_kept_of_a_target() {
+        let kept = |namespace, package, interface: &str| {
+            let TargetInterface(interface) = TargetInterface::new(namespace, package, interface);
+            interface.map(|interface| interface.to_string())
+        };
+        let store = kept("wasi", "keyvalue", "store");
+        assert_eq!(store.as_deref(), Some("wasi:keyvalue/store"));
+        let dated = kept("wasi", "keyvalue", "store@0.2.0-draft");
+        assert_eq!(dated, store);
+        for none in ["", "no interface", &"x".repeat(INTERFACE_LEN_MAX)] {
+            assert_eq!(kept("wasi", "keyvalue", none), None);
+        }
+    }
+}

@@ -2,7 +2,8 @@
 
 use std::{hint::black_box, time::Duration, time::Instant};
 
-use wattle::{Request, Response, Result, keyvalue};
+use wasip2::http::types::{Fields, Method, OutgoingRequest};
+use wattle::{Error, Request, Response, Result, keyvalue, link};
 
 use crate::query;
 
@@ -78,4 +79,29 @@ pub(crate) fn headers(request: &Request) -> Result<Response> {
     let count = query::number(request, "count", 100_000)?;
     let answer = Response::text("many headers\n");
     Ok((0..count).fold(answer, |answer, n| answer.header(format!("x-header-{n}"), "value")))
+}
+
+/// Gives its host `count` names of `bytes` bytes to keep: as `what` says, of `targets` whose link it chooses, or of `methods` or
+/// `authorities` of requests. Says how many were refused.
+pub(crate) fn hoard(request: &Request) -> Result<Response> {
+    let count = query::number(request, "count", 50)?;
+    let bytes = query::number(request, "bytes", 8 * 1024 * 1024)?;
+    let what = query::text(request, "what")?.unwrap_or_default();
+    let (mut held, mut refused) = (Vec::new(), 0_u64);
+    for number in 0..count {
+        let name = format!("x{number}{}", "x".repeat(bytes as usize));
+        let outgoing = OutgoingRequest::new(Fields::new());
+        let taken = match what.as_str() {
+            "targets" => {
+                let target = format!("wasi:keyvalue/{name}");
+                link::choose("other", &[target.as_str()]).is_ok()
+            }
+            "methods" => outgoing.set_method(&Method::Other(name)).is_ok(),
+            "authorities" => outgoing.set_authority(Some(&name)).is_ok(),
+            what => return Err(Error::msg(format!("no such thing: {what}"))),
+        };
+        refused += u64::from(!taken);
+        held.push(outgoing);
+    }
+    Ok(Response::text(format!("{refused} of {} refused\n", held.len())))
 }

@@ -1,5 +1,11 @@
 //! Any key-value function, by query: `/kv?op=set&key=a&value=1`, over the link named `link`.
 
+use std::{
+    io::{self, Write as _},
+    thread,
+    time::Duration,
+};
+
 use wattle::{
     Error, Request, Response, Result,
     keyvalue::{self, Bucket},
@@ -87,4 +93,30 @@ fn listed(found: Vec<Option<(String, Vec<u8>)>>) -> Response {
         None => "-".to_owned(),
     });
     Response::text(entries.collect::<Vec<_>>().join(","))
+}
+
+/// The value of `key`, `times` times, each asked for and sent `ms` milliseconds after the one before.
+pub(crate) fn drip(request: &Request) -> Result<Response> {
+    let key = query::text(request, "key")?.unwrap_or_default();
+    let times = query::number(request, "times", 5)?;
+    let pause = Duration::from_millis(query::number(request, "ms", 1_000)?);
+    let bucket = keyvalue::open("default")?;
+    Ok(Response::stream(move |out| {
+        for _ in 0..times {
+            thread::sleep(pause);
+            let value = bucket.get(&key).map_err(|error| io::Error::other(error.to_string()))?;
+            out.write_all(&value.unwrap_or_default())?;
+        }
+        Ok(())
+    }))
+}
+
+/// The key that is to be set once the answer is out, whatever is asked for.
+pub(crate) fn afterwards(request: &Request) -> Result<Option<String>> {
+    query::text(request, "afterwards")
+}
+
+/// Sets a key.
+pub(crate) fn mark(key: &str) -> Result<()> {
+    Ok(keyvalue::open("default")?.set(key, "set")?)
 }

@@ -23,9 +23,13 @@ impl Guest for Kit {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
         let request = Request::from(request);
         if request.path() == "/silent" {
-            return; // the one thing that `wattle::http!` does not let an actor do: not answering
+            return; // what `wattle::http!` does not let an actor do: not answering
         }
+        let then = keyvalue::afterwards(&request);
         wattle::http::answer(out, route(request));
+        if let Err(error) = then.and_then(|key| key.map_or(Ok(()), |key| keyvalue::mark(&key))) {
+            eprintln!("{error}");
+        }
     }
 }
 
@@ -34,6 +38,7 @@ fn route(request: Request) -> Result<Response> {
         "/" => Ok(Response::text("kit\n")),
         "/alloc" => hostile::alloc(&request),
         "/config" => settings::config(&request),
+        "/drip" => keyvalue::drip(&request),
         "/echo" => streams::echo(&request),
         "/environment" => ambient::environment(),
         "/fetch" => fetch::fetch(&request),
@@ -44,6 +49,7 @@ fn route(request: Request) -> Result<Response> {
         "/half" => streams::half(&request),
         "/head" => ambient::head(&request),
         "/headers" => hostile::headers(&request),
+        "/hoard" => hostile::hoard(&request),
         "/kv" => keyvalue::call(&request),
         "/log" => settings::log(&request),
         "/recurse" => hostile::recurse(&request),
