@@ -6,12 +6,12 @@
 
 use std::{
     fs, io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use wattle_claims::Timestamp;
+use wattle_claims::{LEEWAY, Timestamp};
 
 /// Token time of one host. Reading it is one atomic load; a task moves it on.
 pub(crate) struct Clock {
@@ -45,6 +45,13 @@ impl Clock {
         self.now.fetch_max(elapsed.max(Timestamp::now().as_secs()), Ordering::Relaxed);
     }
 
+    /// How far token time is ahead of the system's clock, by more than clocks may differ, and where it is kept.
+    pub(crate) fn ahead(&self) -> Option<(Duration, &Path)> {
+        let ahead = self.now().as_secs().saturating_sub(Timestamp::now().as_secs());
+        let ahead = Duration::from_secs(ahead);
+        (ahead > LEEWAY).then_some((ahead, self.path.as_path()))
+    }
+
     /// Remembers token time across restarts.
     pub(crate) fn keep(&self) -> io::Result<()> {
         crate::state::write_whole(&self.path, self.now().as_secs().to_string().as_bytes())
@@ -60,10 +67,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let future = Timestamp::from_secs(Timestamp::now().as_secs() + 1_000_000);
         let mut clock = Clock::open(folder.path().join("clock"), future).expect("opens");
-        let minute = std::time::Duration::from_secs(60);
+        let minute = Duration::from_secs(60);
         clock.opened.0 = clock.opened.0.checked_sub(minute).expect("up for a minute");
         clock.advance();
         assert_eq!(clock.now(), future.plus(minute));
+        assert!(clock.ahead().is_some_and(|(ahead, _)| ahead > minute * 1_000));
     }
 
     #[test]

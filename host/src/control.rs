@@ -11,26 +11,32 @@ mod records;
 mod seen;
 mod unprovided;
 
-use std::{collections::BTreeMap, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tracing::{debug, info};
 use wattle_claims::{
-    Audience, Body, Draft, HostClaims, Issuer, KeyPair, Right, SignError, Signed, Timestamp,
-    TokenError, Verified, peek_kind,
+    Audience, Body, Draft, HostClaims, Issuer, KeyPair, RecordKey, Right, SignError, Signed,
+    Timestamp, TokenError, Verified, peek_kind,
 };
 use wattle_core::{
     AccountKey, HostKey, LatticeName, Name,
     control::{
         Answer, CONTROL_TOKEN_LEN_MAX, Command, Failure, FailureKind, Outcome, StartActor,
-        StartProvider,
+        StartProvider, UserCall,
     },
     link::{ConfigValue, Settings},
 };
 use wattle_lattice::Lattice;
 
-pub(crate) use self::actors::drain;
 use self::seen::SeenCommands;
+pub(crate) use self::{actors::drain, calls::USER_CALLS_MAX};
 use crate::{
     actors::ActorRuntime, artifacts::ArtifactCache, clock::Clock, data_dir::DataDir, lanes::Lanes,
     lease::Leases, links::Links, logbook::LogBook, provider_leases::Board, providers::Want,
@@ -68,6 +74,10 @@ pub(crate) struct Control {
     pub(crate) seen: parking_lot::Mutex<SeenCommands>,
     pub(crate) stop: watch::Sender<Option<Duration>>,
     pub(crate) serials: std::sync::atomic::AtomicU64,
+    /// Room for calls that users make.
+    pub(crate) user_calls: Semaphore,
+    /// Records that the lattice's store could not be told.
+    pub(crate) owed: parking_lot::Mutex<BTreeSet<RecordKey>>,
 }
 
 impl Control {
@@ -164,6 +174,7 @@ impl Control {
         let right = needed(&command.body)
             .map_err(|error| Failure::new(FailureKind::Invalid, error.to_string()))?;
         allowed(command, right)?;
+        self.check_account(command)?;
         log(command, right);
         match &command.body {
             Command::StartActor(StartActor { values, program, .. })
@@ -171,6 +182,12 @@ impl Control {
                 if !values.is_empty() || program.is_some() =>
             {
                 Err(undeclared())
+            }
+            Command::StartActor(start) if !self.is_of_hosts_account(command) => {
+                self.start_actor_of(command.account(), start).await
+            }
+            Command::StartProvider(start) if !self.is_of_hosts_account(command) => {
+                self.start_provider_of(command.account(), start).await
             }
             Command::StartActor(start) => self.start_actor(start, false).await,
             Command::StopActor { id } => self.stop_actor(id).await,
@@ -189,6 +206,36 @@ impl Control {
             Command::DrainHost { force, undo } => self.drain_host(*force, *undo).await,
             Command::StopHost { grace_ms } => self.stop_host(*grace_ms),
         }
+    }
+
+    /// Who a host belongs to may command all that runs there; others of its operator's accounts what is their own.
+    fn check_account(&self, command: &Verified<Command>) -> Result<(), Failure> {
+        if command.is_by_wadm() || self.is_of_hosts_account(command) {
+            return Ok(());
+        }
+        let denied = |text: String| Err(Failure::new(FailureKind::Denied, text));
+        let account = command.account();
+        let id = match &command.body {
+            Command::StartActor(StartActor { id, .. })
+            | Command::StartProvider(StartProvider { id, .. })
+            | Command::StopActor { id }
+            | Command::ScaleActor { id, .. }
+            | Command::StopProvider { id }
+            | Command::Call(UserCall { target: id, .. }) => id,
+            Command::DrainHost { .. } | Command::StopHost { .. } => {
+                let owner = self.registry.host().0;
+                return denied(format!("the host is account {owner}'s, and you act for {account}"));
+            }
+            _ => return Ok(()),
+        };
+        match self.registry.owner(id).filter(|owner| owner != account) {
+            None => Ok(()),
+            Some(owner) => denied(format!("{id} is account {owner}'s, and you act for {account}")),
+        }
+    }
+
+    fn is_of_hosts_account(&self, command: &Verified<Command>) -> bool {
+        self.registry.host().0 == *command.account()
     }
 
     fn stop_host(&self, grace_ms: u32) -> Result<Outcome, Failure> {

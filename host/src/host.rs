@@ -11,7 +11,7 @@ use std::{
 
 use futures::future::{BoxFuture, join_all};
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{Semaphore, mpsc, watch},
     task::JoinSet,
 };
 use tracing::{error, info};
@@ -25,7 +25,7 @@ use crate::{
     builtin::BuiltIns,
     clock::Clock,
     config::HostConfig,
-    control::{Control, drain},
+    control::{Control, USER_CALLS_MAX, drain},
     lanes::Lanes,
     lease::Leases,
     links::Links,
@@ -98,13 +98,25 @@ impl Host {
     // Boxed, as is `drain`: what an async function does is compiled where it is awaited, and a host is to be compiled here, once and
     // as this crate is optimised.
     pub fn start(config: HostConfig) -> BoxFuture<'static, Result<Self, StartError>> {
-        Box::pin(Self::begin(config))
+        Self::start_until(config, Box::pin(std::future::pending()))
     }
 
-    async fn begin(config: HostConfig) -> Result<Self, StartError> {
+    /// The same, unless it is `told` to stop meanwhile: then it starts no more of what it last ran, and is to be drained. What runs
+    /// already may have calls under way.
+    pub fn start_until<'a>(
+        config: HostConfig,
+        told: BoxFuture<'a, ()>,
+    ) -> BoxFuture<'a, Result<Self, StartError>> {
+        Box::pin(Self::begin(config, told))
+    }
+
+    async fn begin(config: HostConfig, told: BoxFuture<'_, ()>) -> Result<Self, StartError> {
         let (control, wanted, events, lease_wants) = assemble(config).await?;
         let tasks = upkeep::start(&control, events, lease_wants);
-        run_again(&control, wanted).await;
+        tokio::select! {
+            () = run_again(&control, wanted) => {}
+            () = told => info!("told to stop before all runs that ran last"),
+        }
         control.router.built_ins().join(&control);
         let sessions = peers::join(&control).await?;
         control.router.elsewhere().join(sessions);
@@ -253,6 +265,8 @@ async fn assemble(config: HostConfig) -> Result<Assembled, StartError> {
         logbook: config.logbook,
         stop: watch::Sender::new(None),
         serials: AtomicU64::new(0),
+        user_calls: Semaphore::new(USER_CALLS_MAX),
+        owed: Default::default(),
     };
     Ok((Arc::new(control), wanted, events, wants))
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     sync::Arc,
+    time::Duration,
 };
 
 use futures::future::join_all;
@@ -19,7 +20,11 @@ use crate::{
     providers::Provider,
     registry::{Registry, identity_of_provider},
     router::{Edge, Router},
+    settings::SettingsError,
 };
+
+/// A link whose settings cannot be had is looked at again after this: a secret's file tells nobody that it is there by now.
+const RETRY_AFTER: Duration = Duration::from_secs(3);
 
 /// Commands that wait for a pass at once.
 const WAITING_MAX: usize = 256;
@@ -28,7 +33,15 @@ const WAITING_MAX: usize = 256;
 #[derive(Clone)]
 pub(crate) struct Links {
     passes: mpsc::Sender<oneshot::Sender<()>>,
-    outcomes: Arc<parking_lot::Mutex<HashMap<Told, Outcome>>>,
+    outcomes: Arc<parking_lot::Mutex<Outcomes>>,
+}
+
+/// What came of telling providers.
+#[derive(Default)]
+struct Outcomes {
+    told: HashMap<Told, Outcome>,
+    /// Why the settings of a link cannot be had.
+    unmade: BTreeMap<Told, String>,
 }
 
 /// One end of one link.
@@ -40,7 +53,7 @@ struct Task {
     registry: Arc<Registry>,
     router: Arc<Router>,
     told: BTreeMap<Told, Put>,
-    outcomes: Arc<parking_lot::Mutex<HashMap<Told, Outcome>>>,
+    outcomes: Arc<parking_lot::Mutex<Outcomes>>,
 }
 
 /// What a provider was told, and which provider it was.
@@ -54,27 +67,29 @@ struct Put {
 struct Wish {
     provider: Provider,
     serial: u64,
-    grant: Result<LinkGrant, String>,
+    side: Side,
+    grant: Result<LinkGrant, SettingsError>,
 }
 
 impl Links {
     /// Starts the task, which ends with the registry's last other handle.
     pub(crate) fn start(registry: Arc<Registry>, router: Arc<Router>) -> Self {
         let (passes, mut asked) = mpsc::channel::<oneshot::Sender<()>>(WAITING_MAX);
-        let outcomes = Arc::new(parking_lot::Mutex::default());
+        let outcomes: Arc<parking_lot::Mutex<Outcomes>> = Arc::default();
         let mut task =
             Task { registry, router, told: BTreeMap::new(), outcomes: Arc::clone(&outcomes) };
         tokio::spawn(async move {
             loop {
-                let done = tokio::select! {
-                    asked = asked.recv() => match asked {
-                        Some(done) => Some(done),
-                        None => return,
-                    },
-                    () = task.registry.changed() => None,
+                // Who asked meanwhile waits for one pass, not each for one of their own.
+                let mut waiting = Vec::new();
+                let is_unmade = !task.outcomes.lock().unmade.is_empty();
+                tokio::select! {
+                    count = asked.recv_many(&mut waiting, WAITING_MAX) => if count == 0 { return },
+                    () = task.registry.changed() => {}
+                    () = tokio::time::sleep(RETRY_AFTER), if is_unmade => {}
                 };
-                task.pass(done.is_some()).await;
-                if let Some(done) = done {
+                task.pass(!waiting.is_empty()).await;
+                for done in waiting {
                     let _: Result<(), ()> = done.send(());
                 }
             }
@@ -98,8 +113,12 @@ impl Links {
         provider: &Provider,
         number: u32,
     ) -> Option<Outcome> {
+        let (outcomes, told) = (self.outcomes.lock(), (id.clone(), number));
+        if let Some(reason) = outcomes.unmade.get(&told) {
+            return Some(Err(reason.clone()));
+        }
         let said = provider.links().borrow().get(&number).cloned();
-        said.or_else(|| self.outcomes.lock().get(&(id.clone(), number)).cloned())
+        said.or_else(|| outcomes.told.get(&told).cloned())
     }
 }
 
@@ -142,7 +161,7 @@ impl Task {
                 let found = found.filter(|(_, _, identity)| *identity == own.identity);
                 if let Some((provider, serial, _)) = found {
                     let grant = self.grant(edge, side);
-                    let wish = Wish { provider: provider.clone(), serial: *serial, grant };
+                    let wish = Wish { provider: provider.clone(), serial: *serial, side, grant };
                     wishes.insert((own.id.clone(), edge.number), wish);
                 }
             }
@@ -150,17 +169,14 @@ impl Task {
         wishes
     }
 
-    fn grant(&self, edge: &Edge, side: Side) -> Result<LinkGrant, String> {
+    fn grant(&self, edge: &Edge, side: Side) -> Result<LinkGrant, SettingsError> {
         let link = &edge.link;
         // Constraints bind the caller, so only the callee is told of them.
         let (config, peer, constraints): (&LinkConfig, &Party, Constraints) = match side {
             Side::Source => (&link.source_config, &link.target, Constraints::new()),
             Side::Target => (&link.target_config, &link.source, link.constraints.clone()),
         };
-        let config = self
-            .registry
-            .settings(&config.named, &config.values, &edge.account)
-            .map_err(|error| error.to_string())?;
+        let config = self.registry.settings(&config.named, &config.values, &edge.account)?;
         Ok(LinkGrant {
             link: edge.number,
             side,
@@ -184,40 +200,42 @@ impl Task {
         .await;
         let mut outcomes = self.outcomes.lock();
         for told in gone {
-            outcomes.remove(&told);
+            outcomes.told.remove(&told);
         }
+        outcomes.unmade.retain(|told, _| wishes.contains_key(told));
     }
 
     async fn give(&mut self, wishes: BTreeMap<Told, Wish>, asked: bool) {
-        let due = wishes.into_iter().filter(|(told, wish)| self.is_due(told, wish, asked));
-        let given = join_all(due.map(|(told, wish)| async move {
-            let outcome = match &wish.grant {
-                Ok(grant) => wish.provider.put_link(grant.clone()).await,
-                Err(reason) => {
-                    // It does not go on as it was before it was changed.
-                    wish.provider.delete_link(told.1).await;
-                    Err(reason.clone())
+        let (mut due, mut gone) = (Vec::new(), Vec::new());
+        for (told, wish) in wishes {
+            match &wish.grant {
+                Ok(grant) => {
+                    self.outcomes.lock().unmade.remove(&told);
+                    if self.is_due(&told, &wish, grant, asked) {
+                        due.push((told, wish.provider, wish.serial, grant.clone()));
+                    }
                 }
-            };
-            (told, wish, outcome)
-        }))
-        .await;
-        for (told, wish, outcome) in given {
+                Err(error) if self.cannot(&told, &wish, error) => {}
+                Err(_) => gone.push((told.1, wish.provider)),
+            }
+        }
+        let gone = join_all(gone.iter().map(|(link, provider)| provider.delete_link(*link)));
+        let given = join_all(due.into_iter().map(|(told, provider, serial, grant)| async move {
+            let outcome = provider.put_link(grant.clone()).await;
+            (told, Put { provider, serial, grant }, outcome)
+        }));
+        let (_, given) = tokio::join!(gone, given);
+        for (told, put, outcome) in given {
             // The provider did not answer to this: it may go on with what it was told before.
-            let said = wish.provider.links().borrow().get(&told.1).cloned();
+            let said = put.provider.links().borrow().get(&told.1).cloned();
             let is_stale = outcome.is_err() && said.is_some_and(|said| said.is_ok());
             if is_stale {
-                wish.provider.delete_link(told.1).await;
+                put.provider.delete_link(told.1).await;
+                self.told.remove(&told);
+            } else {
+                self.told.insert(told.clone(), put);
             }
-            match wish.grant {
-                Ok(_) if is_stale => drop(self.told.remove(&told)),
-                Ok(grant) => {
-                    let put = Put { provider: wish.provider, serial: wish.serial, grant };
-                    self.told.insert(told.clone(), put);
-                }
-                Err(_) => drop(self.told.remove(&told)),
-            }
-            let before = self.outcomes.lock().insert(told.clone(), outcome.clone());
+            let before = self.outcomes.lock().told.insert(told.clone(), outcome.clone());
             match outcome {
                 Err(reason) if before.as_ref() != Some(&Err(reason.clone())) => {
                     warn!(provider = %told.0, link = told.1, %reason, "link failed");
@@ -227,10 +245,29 @@ impl Task {
         }
     }
 
-    fn is_due(&self, told: &Told, wish: &Wish, asked: bool) -> bool {
+    /// The settings of a link cannot be had; whether it goes on all the same. A callee does not go on as it was before the link was changed. A caller does, like over
+    /// a link that stopped holding: what a broker keeps for it is not to be given up for a secret that is being replaced. What
+    /// nobody may say any more, nobody goes on with.
+    fn cannot(&mut self, told: &Told, wish: &Wish, error: &SettingsError) -> bool {
+        let goes_on = wish.side == Side::Source
+            && !matches!(error, SettingsError::Withdrawn { .. })
+            && self.told.get(told).is_some_and(|put| put.serial == wish.serial);
+        if !goes_on {
+            self.told.remove(told);
+            self.outcomes.lock().told.remove(told);
+        }
+        let reason = error.to_string();
+        let before = self.outcomes.lock().unmade.insert(told.clone(), reason.clone());
+        if before.as_ref() != Some(&reason) {
+            warn!(provider = %told.0, link = told.1, %reason, "link failed");
+        }
+        goes_on
+    }
+
+    fn is_due(&self, told: &Told, wish: &Wish, grant: &LinkGrant, asked: bool) -> bool {
         let Some(put) = self.told.get(told) else { return true };
         let failed = || !put.provider.links().borrow().get(&told.1).is_some_and(Result::is_ok);
-        put.serial != wish.serial || wish.grant.as_ref() != Ok(&put.grant) || (asked && failed())
+        put.serial != wish.serial || *grant != put.grant || (asked && failed())
     }
 }
 

@@ -11,7 +11,7 @@ use wattle_core::EntityId;
 
 use crate::{
     control::Control,
-    records::{Entry, Kept},
+    records::{Entry, Kept, Source},
     registry::View,
 };
 
@@ -89,7 +89,7 @@ pub(crate) async fn tell(control: &Control) {
         Ok(signed) => signed,
         Err(error) => return warn!(%error, "other hosts are not told what runs here"),
     };
-    match control.registry.put_record(signed.text()) {
+    match control.registry.put_record(signed.text(), Source::Host) {
         Ok(_) => control.share_record(&key, signed.text()).await,
         Err(error) => warn!(%error, "other hosts are not told what runs here"),
     }

@@ -7,9 +7,9 @@ use std::{collections::BTreeMap, fs, io, path::PathBuf};
 use sha2::{Digest as _, Sha256};
 use tracing::warn;
 use wattle_claims::{
-    ConfigRecord, DeploymentRecord, LinkRecord, Placement, PlacementRecord, Record, RecordKey,
-    RecordValue, Revocations, Rollout, RolloutRecord, Share, ShareRecord, Signed, Timestamp,
-    TokenError, TokenKind, Trust, Verified, content_of, peek_kind,
+    ConfigRecord, DeploymentRecord, LEEWAY, LinkRecord, Placement, PlacementRecord, Record,
+    RecordKey, RecordValue, Revocations, Rollout, RolloutRecord, Share, ShareRecord, Signed,
+    Timestamp, TokenError, TokenKind, Trust, Verified, content_of, peek_kind,
 };
 use wattle_core::{Digest, Link, deployment::Deployment, link::ConfigValue};
 
@@ -41,8 +41,21 @@ pub(crate) enum Kept {
     /// A deployment, and the links of its versions by content.
     Deployment(Verified<DeploymentRecord>, Vec<(Digest, Link)>),
     Rollout(Verified<RolloutRecord>),
-    /// It was good once and is not any more: only its generation still counts.
-    Unusable,
+    /// It does not hold: only its generation counts. One that was issued later than it is here by now may hold yet.
+    Unusable {
+        early: Option<Timestamp>,
+    },
+}
+
+/// Where a record comes from, and so what it has to be besides authentic.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Source<'a> {
+    /// A user's command: a list of revocations leaves out nothing of the one before.
+    User,
+    /// The lattice's store, where it stands under this key, which has to be its own.
+    Store(&'a str),
+    /// This host, or a wadm that hands it on.
+    Host,
 }
 
 /// What came of offering a record.
@@ -61,10 +74,35 @@ pub(crate) enum RecordError {
     NotARecord(TokenKind),
     #[error("generation {found} of {key} is not newer than {highest}, which is known here")]
     Stale { key: RecordKey, found: u64, highest: u64 },
+    #[error("the list leaves out {0}, which was revoked already")]
+    LeavesOut(String),
+    #[error("a record of {0} under another key")]
+    OtherKey(RecordKey),
     #[error("{RECORDS_MAX} records are known here, which is the limit")]
     Full,
     #[error("the record cannot be kept: {0}")]
     Disk(#[from] io::Error),
+}
+
+impl Entry {
+    pub(crate) fn is_usable(&self) -> bool {
+        !matches!(self.record, Kept::Unusable { .. })
+    }
+}
+
+impl RecordError {
+    /// When the record may hold, if it is not time for it yet.
+    pub(crate) fn early(&self) -> Option<Timestamp> {
+        match self {
+            Self::Claims(TokenError::NotYetValid { at, .. }) => Some(*at),
+            _ => None,
+        }
+    }
+
+    /// Whether it says something of this host, and of now, rather than of the record.
+    pub(crate) fn is_for_now(&self) -> bool {
+        self.early().is_some() || matches!(self, Self::Disk(_) | Self::Full)
+    }
 }
 
 impl RecordBook {
@@ -87,7 +125,7 @@ impl RecordBook {
                     if let Kept::Revocations(list) = &read.record {
                         trust.revocations.insert(list);
                     }
-                    book.entries.insert(read.key.clone(), read.entry(text));
+                    book.keep(read.key.clone(), read.entry(text));
                 }
                 Err(error) => book.keep_unusable(text, &error),
             }
@@ -95,44 +133,128 @@ impl RecordBook {
         Ok(book)
     }
 
+    /// Of a list of revocations there may be several: the newest is the record.
+    fn keep(&mut self, key: RecordKey, entry: Entry) {
+        let rank = |entry: &Entry| (entry.generation, entry.text.clone());
+        if self.entries.get(&key).is_none_or(|known| rank(known) < rank(&entry)) {
+            self.entries.insert(key, entry);
+        }
+    }
+
     fn keep_unusable(&mut self, text: String, error: &RecordError) {
         match peek(&text) {
             Some((key, generation)) => {
-                warn!(%key, %error, "a kept record does not hold any more");
-                self.entries.insert(key, Entry { generation, text, record: Kept::Unusable });
+                warn!(%key, %error, "a kept record does not hold");
+                let record = Kept::Unusable { early: error.early() };
+                self.keep(key, Entry { generation, text, record });
             }
             None => warn!(%error, "a kept record is unreadable"),
         }
     }
 
-    /// Takes a record, from a user's command, the lattice's store or another host alike.
+    /// Looks again at records that were issued later than it was here; true if one of them holds now.
+    pub(crate) fn retry_early(&mut self, trust: &mut Trust, now: Timestamp) -> bool {
+        let mut is_changed = false;
+        for entry in self.entries.values_mut() {
+            match &entry.record {
+                Kept::Unusable { early: Some(at) } if *at <= now.plus(LEEWAY) => {}
+                _ => continue,
+            }
+            match verify(&entry.text, trust, now) {
+                Ok(read) => {
+                    if let Kept::Revocations(list) = &read.record {
+                        trust.revocations.insert(list);
+                    }
+                    (entry.record, is_changed) = (read.record, true);
+                }
+                Err(error) => entry.record = Kept::Unusable { early: error.early() },
+            }
+        }
+        is_changed
+    }
+
+    /// Takes a record, wherever it comes from.
     pub(crate) fn admit(
         &mut self,
         text: &str,
+        source: Source<'_>,
         trust: &mut Trust,
         now: Timestamp,
     ) -> Result<Admitted, RecordError> {
-        let read = verify(text, trust, now)?;
+        let is_users = matches!(source, Source::User);
+        let read = match verify(text, trust, now) {
+            // What was put for a time that is over outdates what was put before it. All else of it holds: that is looked at last.
+            Err(RecordError::Claims(TokenError::Expired { of, .. }))
+                if !is_users && peek_kind(text).is_ok_and(|kind| kind == of) =>
+            {
+                let (key, generation) = peek(text).ok_or(RecordError::NotARecord(of))?;
+                Read { key, generation, record: Kept::Unusable { early: None } }
+            }
+            // One that is to come is not to hide what there is, which may be newer.
+            Err(error) if error.early().is_some() => {
+                return Err(self.too_early(text, source).unwrap_or(error));
+            }
+            read => read?,
+        };
         let key = read.key.clone();
+        if matches!(source, Source::Store(under) if key.to_string() != under) {
+            return Err(RecordError::OtherKey(key));
+        }
+        let path = self.path(&key);
         if let Some(known) = self.entries.get(&key) {
-            if known.text == text {
+            let is_usable = known.is_usable();
+            let is_over = matches!(read.record, Kept::Unusable { .. });
+            if known.text == text && (is_usable || is_over) {
                 return Ok(Admitted::Known(key));
             }
             // Two records of one generation: all hosts agree on the same of the two, whichever came first.
-            let newer = (read.generation, text) > (known.generation, known.text.as_str());
-            if !newer {
+            let rank = (read.generation, text).cmp(&(known.generation, known.text.as_str()));
+            let is_older = rank.is_lt() || (rank.is_eq() && is_usable);
+            if let (Kept::Revocations(list), Kept::Revocations(before)) =
+                (&read.record, &known.record)
+            {
+                // What was revoked stays so: a list that another leaves something out of is kept beside it.
+                if is_older && !is_users && !trust.revocations.has_all(list) {
+                    write_whole(&self.path_of_older(&key, text), text.as_bytes())?;
+                    trust.revocations.insert(list);
+                    return Ok(Admitted::New(key));
+                }
+                if let Some(left_out) = left_out(&before.body, &list.body).filter(|_| !is_older) {
+                    if is_users {
+                        return Err(RecordError::LeavesOut(left_out));
+                    }
+                    let older = self.path_of_older(&key, &known.text);
+                    write_whole(&older, known.text.as_bytes())?;
+                }
+            }
+            if is_older {
                 let highest = known.generation;
                 return Err(RecordError::Stale { key, found: read.generation, highest });
             }
         } else if self.entries.len() >= RECORDS_MAX {
             return Err(RecordError::Full);
         }
-        write_whole(&self.path(&key), text.as_bytes())?;
+        write_whole(&path, text.as_bytes())?;
         if let Kept::Revocations(list) = &read.record {
             trust.revocations.insert(list);
         }
         self.entries.insert(key.clone(), read.entry(text.to_owned()));
         Ok(Admitted::New(key))
+    }
+
+    /// Why a record whose time has not come is none here, besides.
+    fn too_early(&self, text: &str, source: Source<'_>) -> Option<RecordError> {
+        let (key, generation) = peek(text)?;
+        if matches!(source, Source::Store(under) if key.to_string() != under) {
+            return Some(RecordError::OtherKey(key));
+        }
+        let known = self.entries.get(&key).filter(|known| known.is_usable())?;
+        let is_newer = (generation, text) > (known.generation, known.text.as_str());
+        (!is_newer).then(|| RecordError::Stale {
+            key,
+            found: generation,
+            highest: known.generation,
+        })
     }
 
     /// All records with their keys.
@@ -146,9 +268,24 @@ impl RecordBook {
 
     /// Named by a hash: keys are longer than file names may be.
     fn path(&self, key: &RecordKey) -> PathBuf {
-        let name = Digest::from_bytes(Sha256::digest(key.to_string()).into());
+        self.path_named(&key.to_string())
+    }
+
+    fn path_of_older(&self, key: &RecordKey, text: &str) -> PathBuf {
+        self.path_named(&format!("{key} {text}"))
+    }
+
+    fn path_named(&self, what: &str) -> PathBuf {
+        let name = Digest::from_bytes(Sha256::digest(what).into());
         self.folder.join(format!("{}.jwt", name.hex()))
     }
+}
+
+/// Something that one list revokes and the next one does not, or not as of so late.
+fn left_out(before: &Revocations, after: &Revocations) -> Option<String> {
+    let is_there = |what: &String, at: &u64| after.revoked.get(what).is_some_and(|it| it >= at);
+    let mut left_out = before.revoked.iter().filter(|(what, at)| !is_there(what, at));
+    left_out.next().map(|(what, _)| what.clone())
 }
 
 struct Read {
@@ -236,3 +373,6 @@ fn peek(text: &str) -> Option<(RecordKey, u64)> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

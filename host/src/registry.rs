@@ -33,9 +33,9 @@ use crate::{
     actors::Actor,
     clock::Clock,
     providers::Provider,
-    records::{Admitted, Kept, RecordBook, RecordError},
+    records::{Admitted, Kept, RecordBook, RecordError, Source},
     router::Router,
-    settings::{self, Secrets, SettingsError},
+    settings::{self, Configs, Secrets, SettingsError},
 };
 
 /// An actor with what it was started by.
@@ -90,6 +90,8 @@ impl Registry {
             file,
             numbers: BTreeMap::new(),
             standing_judged: Vec::new(),
+            is_unsettled: false,
+            is_unsaved: false,
         };
         let (changed, moved) = (Notify::new(), Notify::new());
         let registry = Self { inner: Mutex::new(inner), router, clock, changed, moved };
@@ -213,24 +215,24 @@ impl Registry {
         saved.map(|()| before.map(|running| running.provider))
     }
 
-    /// Nothing calls this actor any more; it may still have calls inside.
-    pub(crate) fn remove_actor(&self, id: &EntityId) -> io::Result<Option<Arc<Actor>>> {
+    /// Nothing calls this actor any more; it may still have calls inside. Also whether it stays so when this host is started again.
+    pub(crate) fn remove_actor(&self, id: &EntityId) -> (Option<Arc<Actor>>, io::Result<()>) {
         let mut inner = self.inner.lock();
-        let removed = inner.actors.remove(id);
         inner.runs.remove_actor(id);
-        inner.save()?;
+        let saved = inner.save();
+        let removed = inner.actors.remove(id);
         self.publish(&mut inner);
-        Ok(removed.map(|running| running.actor))
+        (removed.map(|running| running.actor), saved)
     }
 
     /// Nothing calls this provider any more; it still has its links.
     pub(crate) fn remove_provider(&self, id: &EntityId) -> io::Result<Option<Provider>> {
         let mut inner = self.inner.lock();
-        let removed = inner.providers.remove(id);
         inner.runs.remove(id);
-        inner.save()?;
+        let saved = inner.save();
+        let removed = inner.providers.remove(id);
         self.publish(&mut inner);
-        Ok(removed.map(|running| running.provider))
+        saved.map(|()| removed.map(|running| running.provider))
     }
 
     /// A provider that could not be started here is not wanted any more; whether there was one.
@@ -241,6 +243,11 @@ impl Registry {
             inner.save()?;
         }
         Ok(was_wanted)
+    }
+
+    /// Writes down what runs, if that could not be done before: until then nothing is as it was asked for.
+    pub(crate) fn save(&self) -> io::Result<()> {
+        self.inner.lock().save_rest()
     }
 
     /// Remembers an actor's new limit for the next start of this host.
@@ -259,21 +266,48 @@ impl Registry {
     }
 
     /// Takes a record and everything that follows from it.
-    pub(crate) fn put_record(&self, text: &str) -> Result<Admitted, RecordError> {
+    pub(crate) fn put_record(
+        &self,
+        text: &str,
+        source: Source<'_>,
+    ) -> Result<Admitted, RecordError> {
+        let admitted = self.take_record(text, source)?;
+        self.settle_records();
+        Ok(admitted)
+    }
+
+    /// Takes a record. What follows from it waits for [`Registry::settle_records`], so that many that come together cost no more
+    /// than one.
+    pub(crate) fn take_record(
+        &self,
+        text: &str,
+        source: Source<'_>,
+    ) -> Result<Admitted, RecordError> {
         let mut inner = self.inner.lock();
-        let Inner { records, trust, .. } = &mut *inner;
-        let admitted = records.admit(text, trust, self.clock.now())?;
-        if matches!(admitted, Admitted::New(_)) {
+        let Inner { records, trust, is_unsettled, .. } = &mut *inner;
+        let admitted = records.admit(text, source, trust, self.clock.now())?;
+        *is_unsettled |= matches!(admitted, Admitted::New(_));
+        Ok(admitted)
+    }
+
+    /// Judges everything anew, if records were taken since.
+    pub(crate) fn settle_records(&self) {
+        let mut inner = self.inner.lock();
+        if inner.is_unsettled {
             self.publish(&mut inner);
         }
-        Ok(admitted)
     }
 
     /// Looks whether claims stopped or began to hold since the last time, and judges anew if so.
     pub(crate) fn sweep(&self) {
         let mut inner = self.inner.lock();
-        let standing = inner.standing(self.clock.now());
-        if standing != inner.standing_judged {
+        let now = self.clock.now();
+        let Inner { records, trust, .. } = &mut *inner;
+        let is_changed = records.retry_early(trust, now);
+        // Said when it failed, and to whoever asks for the same again; with room on the disk it is mended here.
+        let _: io::Result<()> = inner.save_rest();
+        let is_unsettled = inner.is_unsettled;
+        if is_changed || is_unsettled || inner.standing(now) != inner.standing_judged {
             self.publish(&mut inner);
         }
     }
@@ -286,7 +320,7 @@ impl Registry {
         account: &AccountKey,
     ) -> Result<Settings, SettingsError> {
         let inner = self.inner.lock();
-        settings::resolve(named, values, account, &inner.records, &inner.secrets)
+        settings::resolve(named, values, account, inner.configs(self.clock.now()), &inner.secrets)
     }
 
     /// The keys of all records that are known.
@@ -294,22 +328,40 @@ impl Registry {
         self.inner.lock().records.iter().map(|(key, _)| key.clone()).collect()
     }
 
-    /// The token of a record, by its key's text.
+    /// Whether just this record is known, and holds.
+    pub(crate) fn has_record(&self, key: &str, text: &str) -> bool {
+        let Ok(key) = key.parse() else { return false };
+        let inner = self.inner.lock();
+        let known = inner.records.get(&key);
+        known.is_some_and(|entry| entry.text == text && entry.is_usable())
+    }
+
+    /// Whether just this record is kept, though it may not hold any more.
+    pub(crate) fn keeps_record(&self, key: &RecordKey, text: &str) -> bool {
+        self.inner.lock().records.get(key).is_some_and(|entry| entry.text == text)
+    }
+
+    /// The token of a record that is worth telling others of, by its key's text.
     pub(crate) fn record_text(&self, key: &str) -> Option<String> {
         let key = key.parse().ok()?;
-        self.inner.lock().records.get(&key).map(|entry| entry.text.clone())
+        let inner = self.inner.lock();
+        let usable = inner.records.get(&key).filter(|entry| entry.is_usable());
+        usable.map(|entry| entry.text.clone())
     }
 
     /// Runs `look` on what runs and what is known.
     pub(crate) fn look<T>(&self, look: impl FnOnce(&View<'_>) -> T) -> T {
         let inner = self.inner.lock();
-        look(&View { actors: &inner.actors, providers: &inner.providers, records: &inner.records })
+        let configs = inner.configs(self.clock.now());
+        let Inner { actors, providers, records, .. } = &*inner;
+        look(&View { actors, providers, records, configs })
     }
 
     /// Judges everything anew and swaps what calls see.
     fn publish(&self, inner: &mut Inner) {
-        inner.refresh_actor_settings();
         let now = self.clock.now();
+        inner.is_unsettled = false;
+        inner.refresh_actor_settings(now);
         inner.standing_judged = inner.standing(now);
         let routes = inner.routes(now);
         self.router.swap(routes);
@@ -323,6 +375,7 @@ pub(crate) struct View<'a> {
     pub(crate) actors: &'a BTreeMap<EntityId, RunningActor>,
     pub(crate) providers: &'a BTreeMap<EntityId, RunningProvider>,
     pub(crate) records: &'a RecordBook,
+    pub(crate) configs: Configs<'a>,
 }
 
 /// An id that is being started; free again when this is dropped.

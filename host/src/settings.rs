@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
 };
 
-use wattle_claims::RecordKey;
+use wattle_claims::{RecordKey, Timestamp, Trust};
 use wattle_core::{
     AccountKey, Name,
     link::{ConfigValue, Settings},
@@ -25,6 +25,10 @@ pub(crate) enum SettingsError {
         "there is no config {name} of account {account}; put it with: wattle config put {name} KEY=VALUE"
     )]
     Config { name: Name, account: AccountKey },
+    #[error(
+        "the config {name} does not hold any more: {reason}; put it again with: wattle config put {name} KEY=VALUE"
+    )]
+    Withdrawn { name: Name, reason: String },
     #[error("the secret {0} is not in this host's --secrets-dir")]
     Secret(Name),
     #[error("this host has no --secrets-dir, so the secret {0} cannot be read")]
@@ -92,17 +96,25 @@ impl Secrets {
     }
 }
 
+/// Records, and what they have to hold against.
+#[derive(Clone, Copy)]
+pub(crate) struct Configs<'a> {
+    pub(crate) book: &'a RecordBook,
+    pub(crate) trust: &'a Trust,
+    pub(crate) now: Timestamp,
+}
+
 /// Resolves the config records `named` of `account`, and then `values`, which win.
 pub(crate) fn resolve(
     named: &[Name],
     values: &BTreeMap<String, ConfigValue>,
     account: &AccountKey,
-    book: &RecordBook,
+    configs: Configs<'_>,
     secrets: &Secrets,
 ) -> Result<Settings, SettingsError> {
     let mut settings = Settings::new();
     for name in named {
-        for (key, value) in config(name, account, book)? {
+        for (key, value) in config(name, account, configs)? {
             settings.insert(key.clone(), secrets.value(value)?);
         }
     }
@@ -116,12 +128,17 @@ pub(crate) fn resolve(
 pub(crate) fn config<'a>(
     name: &Name,
     account: &AccountKey,
-    book: &'a RecordBook,
+    configs: Configs<'a>,
 ) -> Result<&'a BTreeMap<String, ConfigValue>, SettingsError> {
     let key = RecordKey::Config { account: account.clone(), name: name.clone() };
-    let found = book.get(&key).and_then(|entry| match &entry.record {
-        Kept::Config(record) => record.body.value.as_ref(),
-        _ => None,
-    });
-    found.ok_or_else(|| SettingsError::Config { name: name.clone(), account: account.clone() })
+    let none = || SettingsError::Config { name: name.clone(), account: account.clone() };
+    let withdrawn = |reason: String| SettingsError::Withdrawn { name: name.clone(), reason };
+    let record = match configs.book.get(&key).map(|entry| &entry.record) {
+        Some(Kept::Config(record)) => record,
+        Some(Kept::Unusable { .. }) => return Err(withdrawn("its token holds no more".to_owned())),
+        _ => return Err(none()),
+    };
+    let standing = record.standing(configs.trust, configs.now);
+    standing.map_err(|error| withdrawn(error.to_string()))?;
+    record.body.value.as_ref().ok_or_else(none)
 }

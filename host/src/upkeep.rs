@@ -1,12 +1,20 @@
 //! What a host does by itself: it looks at the clock, tells what happened, shows signs of life, and keeps the lattice's store in
 //! step with what it knows.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
-use futures::StreamExt;
-use tokio::{sync::mpsc, task::JoinSet, time::interval};
+use futures::{FutureExt, StreamExt};
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval},
+};
 use tracing::{debug, info, warn};
-use wattle_claims::{Lease, ProviderLease};
+use wattle_claims::{LEEWAY, Lease, ProviderLease, Timestamp};
 use wattle_core::{
     beat::{BEAT_INTERVAL_MS, Beat},
     event::{CloudEvent, Event},
@@ -15,7 +23,7 @@ use wattle_lattice::{RecordChange, Records, RecordsError};
 
 use crate::{
     builtin::lattice_control::watchers::Watchers, control::Control, lookout, placement,
-    provider_leases, providers::Want,
+    provider_leases, providers::Want, records::Source,
 };
 
 /// Between two looks at the clock: a grant that expires is refused within this time.
@@ -25,8 +33,19 @@ const CLOCK_INTERVAL: Duration = Duration::from_millis(250);
 const LOOKS_PER_SWEEP: u32 = 4;
 const LOOKS_PER_KEEP: u32 = 40;
 
-/// Before the store is tried again after it failed.
+/// Before the store is tried again after it failed, and what it could not be told, or what of it could not be taken.
 const STORE_RETRY: Duration = Duration::from_secs(2);
+
+const OWED_RETRY_MAX: Duration = Duration::from_secs(60);
+
+/// Changes of the store that come within this time are judged together: a host that joins reads all of it at once.
+const SETTLE_AFTER: Duration = Duration::from_millis(250);
+
+/// Before a record that there was no room for is tried again, on top of how far clocks may differ.
+const ROOM_RETRY: Duration = Duration::from_secs(10);
+
+/// Records that may hold later; further ones wait for the next listing.
+const EARLY_MAX: usize = 10_000;
 
 /// Starts everything that a host does by itself; it ends when the set is dropped.
 pub(crate) fn start(
@@ -39,6 +58,7 @@ pub(crate) fn start(
     tasks.spawn(tell(control.clone(), events));
     tasks.spawn(beat(control.clone()));
     tasks.spawn(keep_the_store_in_step(control.clone()));
+    tasks.spawn(pay_what_is_owed(control.clone()));
     tasks.spawn(placement::keep_telling(control.clone()));
     tasks.spawn(lookout::keep_watch(control.clone()));
     tasks.spawn(provider_leases::keep_all(control.clone(), lease_wants));
@@ -48,6 +68,7 @@ pub(crate) fn start(
 async fn look_at_the_clock(control: Arc<Control>) {
     let mut ticks = interval(CLOCK_INTERVAL);
     let mut look = 0_u32;
+    let mut is_ahead = false;
     loop {
         ticks.tick().await;
         look = look.wrapping_add(1);
@@ -60,6 +81,17 @@ async fn look_at_the_clock(control: Arc<Control>) {
                 sessions.keep(|peer| peer.standing(&trust, now).is_ok());
             }
         }
+        let ahead = control.clock.ahead();
+        if let Some((ahead, file)) = ahead.filter(|_| !is_ahead) {
+            // A board without a clock starts like this, and so does one whose clock was wrong once.
+            warn!(
+                ?ahead,
+                file = %file.display(),
+                "the system's clock is behind what it was: what this host signs may be too early for others. If the clock is right \
+                 now, stop the host and remove the file"
+            );
+        }
+        is_ahead = ahead.is_some();
         if look.is_multiple_of(LOOKS_PER_KEEP)
             && let Err(error) = control.clock.keep()
         {
@@ -125,18 +157,78 @@ async fn keep_the_store_in_step(control: Arc<Control>) {
         if let Err(error) = follow(&control).await {
             debug!(%error, "the lattice's store is out of reach");
         }
+        control.registry.settle_records();
         tokio::time::sleep(STORE_RETRY).await;
+    }
+}
+
+/// Tells the store what it could not be told before: less often as long as it cannot be.
+async fn pay_what_is_owed(control: Arc<Control>) {
+    let mut pause = STORE_RETRY;
+    loop {
+        tokio::time::sleep(pause).await;
+        pause = match *control.lattice.connected().borrow() && !control.share_owed().await {
+            true => (pause * 2).min(OWED_RETRY_MAX),
+            false => STORE_RETRY,
+        };
     }
 }
 
 async fn follow(control: &Arc<Control>) -> Result<(), RecordsError> {
     let records = control.lattice.records().await?;
     let mut changes = records.watch().await?;
-    let mut listed = HashSet::new();
-    while let Some(change) = changes.next().await {
+    let mut reader = Reader { control, records, listed: HashSet::new(), early: BTreeMap::new() };
+    let mut retries = interval(STORE_RETRY);
+    retries.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut settled = Instant::now();
+    loop {
+        // What comes together is judged together, and not much later.
+        let next = match settled.elapsed() < SETTLE_AFTER {
+            true => changes.next().now_or_never(),
+            false => None,
+        };
+        let change = match next {
+            Some(change) => change,
+            None => {
+                control.registry.settle_records();
+                settled = Instant::now();
+                tokio::select! {
+                    change = changes.next() => change,
+                    _ = retries.tick() => {
+                        reader.retry().await?;
+                        continue;
+                    }
+                }
+            }
+        };
+        let Some(change) = change else { return Ok(()) };
+        reader.take(change).await?;
+    }
+}
+
+/// A record that may hold later.
+struct Early {
+    token: String,
+    revision: u64,
+    not_before: Timestamp,
+}
+
+/// Reads the store's changes.
+struct Reader<'a> {
+    control: &'a Arc<Control>,
+    records: Records,
+    /// Keys that the listing under way has told of.
+    listed: HashSet<String>,
+    /// Records that were issued later than it is here, or that there was no room for, by key: they are tried again.
+    early: BTreeMap<String, Early>,
+}
+
+impl Reader<'_> {
+    async fn take(&mut self, change: RecordChange) -> Result<(), RecordsError> {
+        let control = self.control;
         match change {
             RecordChange::Listing { .. } => {
-                listed.clear();
+                self.listed.clear();
                 control.leases.forget();
                 control.provider_leases.listing();
             }
@@ -147,42 +239,70 @@ async fn follow(control: &Arc<Control>) -> Result<(), RecordsError> {
                 control.provider_leases.saw(&key, &token, revision);
             }
             RecordChange::Put { key, token, revision } => {
-                read(control, &records, &key, &token, revision).await?;
-                listed.insert(key);
+                self.read(&key, token, revision).await?;
+                self.listed.insert(key);
             }
             RecordChange::Gone { key } if ProviderLease::is_key(&key) => {
                 control.provider_leases.gone(&key);
             }
-            RecordChange::Gone { key } => put_back(control, &records, &key, 0).await?,
+            RecordChange::Gone { key } => {
+                self.early.remove(&key);
+                put_back(control, &self.records, &key, 0).await?;
+            }
             RecordChange::Listed => {
                 control.provider_leases.listed();
-                put_back_all_but(control, &records, &listed).await?;
+                put_back_all_but(control, &self.records, &self.listed).await?;
             }
         }
+        Ok(())
     }
-    Ok(())
-}
 
-/// A record in the store is worth what its signatures are worth.
-async fn read(
-    control: &Control,
-    records: &Records,
-    key: &str,
-    token: &str,
-    revision: u64,
-) -> Result<(), RecordsError> {
-    if control.registry.record_text(key).as_deref() == Some(token) {
-        return Ok(());
-    }
-    match control.registry.put_record(token) {
-        Ok(admitted) => debug!(key, ?admitted, "record from the store"),
-        Err(error) => {
-            control.reports.refused("record in the store", &error.to_string());
-            // What stands there is not what this host knows: others should see the good one.
-            put_back(control, records, key, revision).await?;
+    /// A record in the store is worth what its signatures are worth.
+    async fn read(&mut self, key: &str, token: String, revision: u64) -> Result<(), RecordsError> {
+        let registry = &self.control.registry;
+        self.early.remove(key);
+        if registry.has_record(key, &token) {
+            return Ok(());
         }
+        match registry.take_record(&token, Source::Store(key)) {
+            Ok(admitted) => {
+                debug!(key, ?admitted, "record from the store");
+                if registry.record_text(key).is_none_or(|known| known == token) {
+                    return Ok(());
+                }
+            }
+            // It may be right, and nobody else is to be told otherwise.
+            Err(error) if error.is_for_now() => {
+                debug!(key, %error, "a record that may hold later");
+                if self.early.len() < EARLY_MAX {
+                    let not_before = error.early().unwrap_or(registry.now().plus(ROOM_RETRY));
+                    self.early.insert(key.to_owned(), Early { token, revision, not_before });
+                }
+                return Ok(());
+            }
+            Err(error) => {
+                self.control.reports.refused("record in the store", &error.to_string());
+            }
+        }
+        // What stands there is not what this host knows: others should see the good one.
+        put_back(self.control, &self.records, key, revision).await
     }
-    Ok(())
+
+    async fn retry(&mut self) -> Result<(), RecordsError> {
+        let now = self.control.registry.now().plus(LEEWAY);
+        let due: Vec<String> = self
+            .early
+            .iter()
+            .filter(|(_, early)| early.not_before <= now)
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in due {
+            if let Some(Early { token, revision, .. }) = self.early.remove(&key) {
+                self.read(&key, token, revision).await?;
+            }
+        }
+        Ok(())
+    }
 }
 
 async fn put_back_all_but(

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tracing::info;
 use wattle_claims::{ActorClaims, Verified, module};
 use wattle_core::{
-    AccountKey, EntityId,
+    AccountKey, Digest, EntityId,
     control::{Failure, FailureKind, Outcome, Scale, StartActor},
     entity::Party,
     event::Event,
@@ -13,7 +13,7 @@ use wattle_core::{
 
 use super::Control;
 use crate::{
-    actors::{Actor, ActorError, ActorSpec},
+    actors::{Actor, ActorError, ActorSpec, check_limits},
     builtin,
     registry::{RunningActor, identity_of_actor},
 };
@@ -33,7 +33,11 @@ impl Control {
             && running == *start
             && self.registry.holds(&start.id)
         {
+            self.registry.save().map_err(|error| super::disk(&error))?;
             return Ok(done(true, self.takes_calls(&actor, "runs already")));
+        }
+        if !again && start.program.is_none() {
+            check_limits(&start.limits).map_err(|error| unfit(&start.id, &error))?;
         }
         let (claims, component) = self.verified_actor(start).await?;
         let identity = identity_of_actor(&claims);
@@ -60,11 +64,7 @@ impl Control {
         start: &StartActor,
     ) -> Result<Outcome, Failure> {
         let (claims, _) = self.verified_actor(start).await?;
-        if claims.account() != account {
-            let signer = claims.account();
-            let text = format!("{} is signed by account {signer}, not {account}", start.artifact);
-            return Err(Failure::new(FailureKind::Denied, text));
-        }
+        check_signer(&start.artifact, claims.account(), account)?;
         self.start_actor(start, false).await
     }
 
@@ -93,8 +93,7 @@ impl Control {
         self.hold_artifacts();
         self.links.settle().await;
         if let Some(before) = before {
-            // It has no new calls: those that came before the swap finish on the old code.
-            tokio::spawn(async move { drain(&before, STOP_GRACE).await });
+            tokio::spawn(async move { retire(&before, STOP_GRACE).await });
         }
         info!(actor = %start.id, cached, "actor started");
         self.reports.event(Event::ActorStarted { id: start.id.clone() });
@@ -103,11 +102,13 @@ impl Control {
 
     pub(crate) async fn stop_actor(&self, id: &EntityId) -> Result<Outcome, Failure> {
         builtin::check_free(id)?;
-        let removed = self.registry.remove_actor(id).map_err(|error| super::disk(&error))?;
+        let (removed, saved) = self.registry.remove_actor(id);
+        let saved = saved.map_err(|error| super::disk(&error));
         let Some(actor) = removed else {
             if self.registry.provider(id).is_some() {
                 return Err(other_kind(id, "a provider", "provider"));
             }
+            saved?;
             return Ok(done(true, format!("no actor runs as {id}")));
         };
         let cut = drain(&actor, self.grace).await;
@@ -115,6 +116,8 @@ impl Control {
         self.hold_artifacts();
         info!(actor = %id, cut, "actor stopped");
         self.reports.event(Event::ActorStopped { id: id.clone(), reason: "a command".to_owned() });
+        // It is stopped, and would be started with this host.
+        saved?;
         let cut =
             if cut == 0 { String::new() } else { format!(", {cut} calls are still under way") };
         Ok(done(false, format!("{id} is stopped{cut}")))
@@ -145,8 +148,34 @@ pub(crate) async fn drain(actor: &Actor, grace: Duration) -> u32 {
     actor.gate.inside()
 }
 
+/// Another account's artifact would take the id, and its account's config.
+pub(super) fn check_signer(
+    artifact: &Digest,
+    signer: &AccountKey,
+    account: &AccountKey,
+) -> Result<(), Failure> {
+    match signer == account {
+        true => Ok(()),
+        false => {
+            let text = format!("{artifact} is signed by account {signer}, not {account}");
+            Err(Failure::new(FailureKind::Denied, text))
+        }
+    }
+}
+
+/// Closes an actor that another has replaced, once it has no calls. No new ones come; those that came before finish on the old code, also
+/// those that wait for their turn there.
+async fn retire(actor: &Actor, grace: Duration) {
+    let _: Result<(), _> = tokio::time::timeout(grace, actor.gate.empty()).await;
+    actor.gate.close();
+}
+
 fn unfit(id: &EntityId, error: &ActorError) -> Failure {
-    Failure::new(FailureKind::Invalid, format!("{id}: {error}")).with_next("wattle inspect FILE")
+    let failure = Failure::new(FailureKind::Invalid, format!("{id}: {error}"));
+    match error {
+        ActorError::Compile(_) | ActorError::Link(_) => failure.with_next("wattle inspect FILE"),
+        ActorError::TooMuch(_) => failure,
+    }
 }
 
 /// A command about one kind names something of the other.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::timeout_at};
 use wattle_core::{
     CallError, CallId, ErrorKind,
     control::{Failure, Outcome, UserCall, UserReply},
@@ -19,9 +19,17 @@ use crate::actors::CallContext;
 /// The most bytes of a result, and of a response's body, that a user gets: they travel in one message over NATS.
 const BODY_LEN_MAX: usize = 512 * 1024;
 
+/// Calls of users, and wadm's probes, under way at once: half of all commands, so that what is called slowly keeps nobody from
+/// stopping it.
+pub(crate) const USER_CALLS_MAX: usize = 32;
+
 impl Control {
     /// Carried on a lane like every other call: the control task is not where guests run.
     pub(super) async fn user_call(self: &Arc<Self>, call: &UserCall) -> Result<Outcome, Failure> {
+        let Ok(_permit) = self.user_calls.try_acquire() else {
+            let text = format!("{USER_CALLS_MAX} calls of users are under way on this host");
+            return Ok(Outcome::Reply(Err(CallError::new(ErrorKind::Overloaded, text))));
+        };
         let (answer, answered) = oneshot::channel();
         let (control, call) = (self.clone(), call.clone());
         let lane =
@@ -36,9 +44,10 @@ impl Control {
     }
 
     async fn carry_user_call(&self, call: &UserCall) -> Result<UserReply, CallError> {
+        let deadline = Instant::now() + Duration::from_millis(call.deadline_ms.into());
         let context = CallContext {
             id: CallId::from_bytes(rand::random()),
-            deadline: Instant::now() + Duration::from_millis(call.deadline_ms.into()),
+            deadline,
             trace: call.trace,
             depth: 0,
         };
@@ -59,7 +68,11 @@ impl Control {
         }
         let body = match body {
             None => Vec::new(),
-            Some(body) => whole(body).await?,
+            // Whoever waits for it waits no longer than for its head.
+            Some(body) => timeout_at(deadline.into(), whole(body)).await.map_err(|_| {
+                let text = "the response's body did not end in time; fetch it through a provider";
+                CallError::new(ErrorKind::DeadlineExceeded, text)
+            })??,
         };
         Ok(UserReply { result: result.into(), body })
     }

@@ -16,7 +16,10 @@ use wattle_core::{
 };
 
 use super::{Control, actors::done, records::refusal};
-use crate::registry::{declared, identity_of_actor, identity_of_provider};
+use crate::{
+    records::Source,
+    registry::{declared, identity_of_actor, identity_of_provider},
+};
 
 impl Control {
     /// Makes one component so, or says why this host may not.
@@ -107,8 +110,10 @@ impl Control {
             .map_err(|error| claims(&error.to_string()))?;
         let key = peeked.body.key;
         // What is kept here was verified when it came. What its user may no longer grant may still be stopped.
-        if self.registry.record_text(&key.to_string()).as_deref() != Some(&asked.deployment) {
-            self.registry.put_record(&asked.deployment).map_err(|error| refusal(&error))?;
+        if !self.registry.keeps_record(&key, &asked.deployment) {
+            self.registry
+                .put_record(&asked.deployment, Source::Host)
+                .map_err(|error| refusal(&error))?;
         }
         let RecordKey::Deployment { account: owner, application } = &key else {
             return Err(claims("the command brings no deployment"));

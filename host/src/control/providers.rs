@@ -6,9 +6,12 @@ use std::{
     time::Duration,
 };
 
-use wattle_claims::{ProviderClaims, Verified, provider};
+use wattle_claims::{
+    ProviderClaims, Verified,
+    provider::{self, VerifiedProvider},
+};
 use wattle_core::{
-    EntityId,
+    AccountKey, EntityId,
     control::{Failure, FailureKind, Outcome, StartProvider},
     inventory::ProviderState,
     link::Settings,
@@ -16,7 +19,7 @@ use wattle_core::{
 
 use super::{
     Control,
-    actors::{done, other_kind},
+    actors::{check_signer, done, other_kind},
     disk,
 };
 use crate::{
@@ -43,19 +46,40 @@ impl Control {
             && !is_over(&provider.state().borrow())
         {
             let pid = self.ready(&provider, &start.id).await?;
+            self.registry.save().map_err(|error| disk(&error))?;
             return Ok(done(true, format!("{} runs already (pid {pid})", start.id)));
         }
         let bytes = self.fetch(&start.artifact).await?;
-        let trust = self.registry.trust();
-        let verified = provider::verify(&bytes, &provider::platform(), &trust, self.registry.now())
-            .map_err(|error| {
-                Failure::new(FailureKind::Claims, format!("{}: {error}", start.artifact))
-            })?;
+        let verified = self.verified_provider(start, &bytes)?;
         let identity = identity_of_provider(&verified.claims);
         let _reserved = self.registry.reserve(&start.id, &identity, start.program.is_some())?;
         let image = Image::seal(verified.binary).map_err(|error| disk(&error))?;
         let spec = self.provider_spec(start, &verified.claims, image)?;
         self.replace_provider(start, verified.claims, spec).await
+    }
+
+    /// The same, of an artifact of this account's and no other.
+    pub(crate) async fn start_provider_of(
+        self: &Arc<Self>,
+        account: &AccountKey,
+        start: &StartProvider,
+    ) -> Result<Outcome, Failure> {
+        let bytes = self.fetch(&start.artifact).await?;
+        let verified = self.verified_provider(start, &bytes)?;
+        check_signer(&start.artifact, verified.claims.account(), account)?;
+        self.start_provider(start, false).await
+    }
+
+    fn verified_provider<'a>(
+        &self,
+        start: &StartProvider,
+        bytes: &'a [u8],
+    ) -> Result<VerifiedProvider<'a>, Failure> {
+        let trust = self.registry.trust();
+        let verified = provider::verify(bytes, &provider::platform(), &trust, self.registry.now());
+        verified.map_err(|error| {
+            Failure::new(FailureKind::Claims, format!("{}: {error}", start.artifact))
+        })
     }
 
     fn provider_spec(
@@ -146,6 +170,7 @@ impl Control {
             if self.registry.actor(id).is_some() {
                 return Err(other_kind(id, "an actor", "actor"));
             }
+            self.registry.save().map_err(|error| disk(&error))?;
             return Ok(done(true, format!("no provider runs as {id}")));
         };
         provider.stop(self.grace).await;

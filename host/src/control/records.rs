@@ -17,7 +17,7 @@ use wattle_core::{
 use super::{Control, actors::done};
 use crate::{
     builtin,
-    records::{Admitted, RecordError},
+    records::{Admitted, RecordError, Source},
     registry,
     router::{Denial, Standing},
     settings,
@@ -31,7 +31,8 @@ impl Control {
         if peek_kind(token).ok() == Some(TokenKind::Link) {
             self.check_link(token)?;
         }
-        let admitted = self.registry.put_record(token).map_err(|error| refusal(&error))?;
+        let admitted =
+            self.registry.put_record(token, Source::User).map_err(|error| refusal(&error))?;
         self.links.settle().await;
         let (key, unchanged) = match admitted {
             Admitted::New(key) => (key, false),
@@ -75,9 +76,26 @@ impl Control {
         match timeout(STORE_WAIT, put).await {
             Ok(Ok(_)) => debug!(%key, "record stored"),
             Ok(Err(error)) => {
-                warn!(%key, %error, "record not stored: this host keeps it and tries again")
+                warn!(%key, %error, "record not stored: this host keeps it and tries again");
+                self.owed.lock().insert(key.clone());
             }
-            Err(_) => warn!(%key, "record not stored in time: this host keeps it and tries again"),
+            Err(_) => {
+                warn!(%key, "record not stored in time: this host keeps it and tries again");
+                self.owed.lock().insert(key.clone());
+            }
+        }
+    }
+
+    /// Tells the lattice's store what it could not be told before, until it takes something not; true if it took everything.
+    pub(crate) async fn share_owed(&self) -> bool {
+        loop {
+            let Some(key) = self.owed.lock().pop_first() else { return true };
+            if let Some(text) = self.registry.record_text(&key.to_string()) {
+                self.share_record(&key, &text).await;
+                if self.owed.lock().contains(&key) {
+                    return false;
+                }
+            }
         }
     }
 
@@ -129,7 +147,7 @@ impl Control {
 
     pub(super) fn get_config(&self, name: &Name, account: &AccountKey) -> Result<Outcome, Failure> {
         let values: BTreeMap<String, String> = self.registry.look(|view| {
-            let values = settings::config(name, account, view.records);
+            let values = settings::config(name, account, view.configs);
             let values =
                 values.map_err(|error| Failure::new(FailureKind::NotFound, error.to_string()))?;
             Ok::<_, Failure>(
@@ -255,8 +273,10 @@ fn shown(value: &ConfigValue) -> String {
 
 pub(super) fn refusal(error: &RecordError) -> Failure {
     let kind = match error {
-        RecordError::Claims(_) | RecordError::NotARecord(_) => FailureKind::Claims,
-        RecordError::Stale { .. } => FailureKind::Stale,
+        RecordError::Claims(_) | RecordError::NotARecord(_) | RecordError::OtherKey(_) => {
+            FailureKind::Claims
+        }
+        RecordError::Stale { .. } | RecordError::LeavesOut(_) => FailureKind::Stale,
         RecordError::Full => FailureKind::Capacity,
         RecordError::Disk(_) => FailureKind::Host,
     };

@@ -19,7 +19,7 @@ use crate::logbook::printable;
 /// Links of one provider.
 const LINKS_MAX: usize = 4_096;
 
-/// Unanswered messages about one link; one more change of it is refused.
+/// Unanswered messages about one link; a change of it beyond has to wait until they are answered.
 const UNANSWERED_MAX: usize = 8;
 
 /// A link that failed is tried again so long after its last answer: the port may be free by then.
@@ -30,6 +30,7 @@ const OUTCOME_LEN_MAX: usize = 2_000;
 
 /// What those are told who still wait for a put then.
 const DELETED: &str = "the link was deleted";
+const PUT_AGAIN: &str = "the link was put again meanwhile";
 
 /// What a provider said to a link, or why it was not asked.
 pub(super) type LinkOutcome = Result<LinkDetail, String>;
@@ -111,24 +112,40 @@ impl Links {
             let (nobody, _) = oneshot::channel();
             return self.delete(link, nobody, now);
         }
-        self.wanted.insert(link, Wanted { grant: grant.clone(), retry_at: None });
+        let wanted = Wanted { grant: grant.clone(), retry_at: None };
+        let is_same = self.wanted.insert(link, wanted).is_some_and(|before| before.grant == grant);
         if !self.running {
+            let superseded = self.unasked.extract_if(.., |waiting| waiting.link == link);
+            superseded.for_each(|waiting| waiting.answer(Err(PUT_AGAIN.to_owned())));
             self.unasked.push(Waiting { link, until, answer });
             return None;
         }
-        self.ask(link, Asked::Put { until, answer: Some(answer), expired: false });
-        Some(ToProvider::PutLink(grant))
+        let unanswered = self.asked.get_mut(&link);
+        let len = unanswered.as_ref().map_or(0, |unanswered| unanswered.len());
+        match unanswered.and_then(VecDeque::back_mut) {
+            // It is just this that it has still to answer.
+            Some(last @ Asked::Put { answer: None, .. }) if is_same => {
+                *last = Asked::Put { until, answer: Some(answer), expired: false };
+                None
+            }
+            _ if len >= UNANSWERED_MAX => {
+                let reason = "the provider does not answer to changes of this link".to_owned();
+                // Tried again when it has answered; what it was before does not hold until then.
+                self.publish(link, Err(reason.clone()), now);
+                let _gone = answer.send(Err(reason));
+                self.take_back(link, None, now)
+            }
+            _ => {
+                self.ask(link, Asked::Put { until, answer: Some(answer), expired: false });
+                Some(ToProvider::PutLink(grant))
+            }
+        }
     }
 
     fn admit(&self, grant: &LinkGrant) -> Result<(), String> {
         let known = self.wanted.contains_key(&grant.link);
         if !known && self.wanted.len() >= LINKS_MAX {
             return Err(format!("a provider can have {LINKS_MAX} links"));
-        }
-        let unanswered = self.asked.get(&grant.link).map_or(0, VecDeque::len)
-            + self.unasked.iter().filter(|waiting| waiting.link == grant.link).count();
-        if unanswered >= UNANSWERED_MAX {
-            return Err("the provider does not answer to changes of this link".to_owned());
         }
         let len = codec::encode(&ToProvider::PutLink(grant.clone())).len();
         if len > CONTROL_LEN_MAX {
@@ -147,13 +164,25 @@ impl Links {
         self.outcomes.send_if_modified(|outcomes| outcomes.remove(&link).is_some());
         let superseded = self.unasked.extract_if(.., |waiting| waiting.link == link);
         superseded.for_each(|waiting| waiting.answer(Err(DELETED.to_owned())));
-        let crowded = self.asked.get(&link).is_some_and(|asked| asked.len() >= UNANSWERED_MAX);
-        if !self.running || !was_wanted || crowded {
+        if !self.running || !was_wanted {
             let _gone = answer.send(());
-            return (self.running && was_wanted).then_some(ToProvider::DeleteLink { link });
+            return None;
         }
-        let until = now + self.answer_max;
-        self.ask(link, Asked::Delete { until, answer: Some(answer) });
+        self.take_back(link, Some(answer), now)
+    }
+
+    /// Asks the process to forget the link, unless that is what it was asked last.
+    fn take_back(
+        &mut self,
+        link: u32,
+        answer: Option<oneshot::Sender<()>>,
+        now: Instant,
+    ) -> Option<ToProvider> {
+        if let Some(Asked::Delete { .. }) = self.asked.get(&link).and_then(VecDeque::back) {
+            let _gone = answer.map(|answer| answer.send(()));
+            return None;
+        }
+        self.ask(link, Asked::Delete { until: now + self.answer_max, answer });
         Some(ToProvider::DeleteLink { link })
     }
 
@@ -174,8 +203,7 @@ impl Links {
             .filter_map(|link| {
                 let mut waiting = waiting.remove(&link).unwrap_or_default();
                 let newest = waiting.pop();
-                let superseded = "the link was put again meanwhile";
-                waiting.into_iter().for_each(|one| one.answer(Err(superseded.to_owned())));
+                waiting.into_iter().for_each(|one| one.answer(Err(PUT_AGAIN.to_owned())));
                 self.ask_again(link, newest, now)
             })
             .collect()
@@ -232,7 +260,10 @@ impl Links {
             return Err(Unasked);
         };
         let outcome = bounded(outcome);
-        self.publish(link, outcome.clone(), now);
+        // What it was asked since counts: that it has still to answer.
+        if !self.asked.contains_key(&link) {
+            self.publish(link, outcome.clone(), now);
+        }
         let _gone = answer.map(|answer| answer.send(outcome));
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::{
 
 use wattle_claims::{HostClaims, RecordKey, Timestamp, TokenError, Trust, Verified};
 use wattle_core::{
-    BuiltIn, EntityId,
+    BuiltIn, EntityId, Name,
     control::{Failure, FailureKind, StartActor},
     entity::{CodeKey, Identity},
 };
@@ -23,7 +23,7 @@ use crate::{
     builtin,
     records::{Kept, RecordBook},
     router::{Callee, Routes, RoutesBuilder, There},
-    settings::{self, Secrets},
+    settings::{self, Configs, Secrets, SettingsError},
 };
 
 /// Everything that changes together, under the registry's lock.
@@ -41,11 +41,22 @@ pub(super) struct Inner {
     pub(super) numbers: BTreeMap<RecordKey, u32>,
     /// Which tokens held when everything was last judged.
     pub(super) standing_judged: Vec<bool>,
+    /// Whether records were taken of which nothing has followed yet.
+    pub(super) is_unsettled: bool,
+    /// Whether the file lacks what has changed since it was written: the disk was full.
+    pub(super) is_unsaved: bool,
 }
 
 impl Inner {
     pub(super) fn save(&mut self) -> io::Result<()> {
-        self.file.write(&self.runs)
+        let saved = self.file.write(&self.runs);
+        self.is_unsaved = saved.is_err();
+        saved
+    }
+
+    /// Writes what could not be written before.
+    pub(super) fn save_rest(&mut self) -> io::Result<()> {
+        if self.is_unsaved { self.save() } else { Ok(()) }
     }
 
     /// Whether this identity may be started under an id. `in_place`: also where another one of the account's runs under it.
@@ -79,15 +90,28 @@ impl Inner {
         }
     }
 
+    pub(super) fn configs(&self, now: Timestamp) -> Configs<'_> {
+        Configs { book: &self.records, trust: &self.trust, now }
+    }
+
     /// Config records may have changed under running actors.
-    pub(super) fn refresh_actor_settings(&self) {
+    pub(super) fn refresh_actor_settings(&self, now: Timestamp) {
         for running in self.actors.values() {
             let account = running.claims.account();
             let StartActor { config, values, .. } = &running.start;
-            if let Ok(settings) =
-                settings::resolve(config, values, account, &self.records, &self.secrets)
-                && **running.actor.config.load() != settings
-            {
+            let configs = self.configs(now);
+            // What its signer may not say any more, it goes on without.
+            let is_withdrawn = |name: &Name| {
+                let found = settings::config(name, account, configs);
+                matches!(found, Err(SettingsError::Withdrawn { .. }))
+            };
+            let named: Vec<Name> =
+                config.iter().filter(|name| !is_withdrawn(name)).cloned().collect();
+            let Ok(settings) = settings::resolve(&named, values, account, configs, &self.secrets)
+            else {
+                continue;
+            };
+            if **running.actor.config.load() != settings {
                 running.actor.config.store(Arc::new(settings));
             }
         }
@@ -111,8 +135,9 @@ impl Inner {
                     && placed.iter().all(|placed| placed.standing(trust, now).is_ok())
             }
             Kept::Deployment(record, _) => record.standing(trust, now).is_ok(),
+            Kept::Config(record) => record.standing(trust, now).is_ok(),
             // A rollout grants nothing by itself.
-            Kept::Config(_) | Kept::Revocations(_) | Kept::Rollout(_) | Kept::Unusable => true,
+            Kept::Revocations(_) | Kept::Rollout(_) | Kept::Unusable { .. } => true,
         }));
         standing
     }

@@ -1,6 +1,9 @@
 //! Processes that die or hang under load.
 
-use std::time::{Duration, Instant};
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
 
 use wattle_testing::{Guest, KEY_VALUE, Lattice, Load, Process, Redis, Shots, Site, eventually};
 
@@ -152,4 +155,40 @@ async fn a_terminated_host_finishes_what_is_under_way() {
     host.terminate();
     assert_eq!(client.head().await.expect("the call was finished").status, 200);
     host.gone(Duration::from_secs(5)).await;
+}
+
+/// A disk that takes nothing for a while: nothing is said to be done that would not be so after a restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_written_down_is_not_said_to_be_done() {
+    let lattice = Lattice::start().await;
+    lattice.provider("keyvalue-embedded").await;
+    let hello = lattice.serve(Guest::Hello, "hello").await;
+    let file = running_file(&lattice.project()).expect("the host writes down what runs");
+    std::fs::rename(&file, file.with_extension("aside")).expect("it is ours");
+    std::fs::create_dir(&file).expect("nothing is there");
+    let stops = [["stop", "actor", "hello"], ["stop", "provider", "keyvalue-embedded"]];
+    for stop in stops {
+        for _ in 0..2 {
+            lattice.wattle(&stop).await.code(1).naming(&["disk"]);
+        }
+    }
+    assert_ne!(hello.get("/").await.status, 200, "it runs no more, all the same");
+    std::fs::remove_dir(&file).expect("it is empty");
+    for stop in stops {
+        lattice.wattle(&stop).await.ok();
+    }
+    lattice.wattle(&["down"]).await.ok();
+    lattice.up(&[]).await;
+    let said = lattice.wattle(&["get", "inventory"]).await.ok();
+    assert!(!said.mentions("hello") && !said.mentions("keyvalue-embedded"), "{said}");
+}
+
+/// The file in which a host keeps what it runs.
+fn running_file(folder: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a folder").flatten();
+    let mut paths = entries.map(|entry| entry.path());
+    paths.find_map(|path| match path.is_dir() {
+        true => running_file(&path),
+        false => path.ends_with("state/running").then_some(path),
+    })
 }

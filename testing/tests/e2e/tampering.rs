@@ -1,10 +1,10 @@
 //! Artifacts and records that are not what a trusted account signed.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use wattle_claims::{KeyKind, KeyPair, ProviderClaims, Timestamp, module, provider};
 use wattle_core::control::Command;
-use wattle_testing::{Chain, Guest, KEY_VALUE, Lattice, program};
+use wattle_testing::{Chain, Guest, KEY_VALUE, Lattice, eventually, program};
 
 /// Starting this file must fail for a reason that has one of these texts in it, and nothing runs under the id.
 async fn assert_not_started(lattice: &Lattice, what: &str, wasm: &[u8], reasons: &[&str]) {
@@ -160,4 +160,28 @@ async fn what_is_written_straight_into_the_store_of_records_changes_nothing() {
     lattice.up(&[]).await;
     lattice.provider_process("keyvalue-embedded").await;
     assert_eq!(kit.get("/kv?op=get&key=a").await.status, 403);
+}
+
+/// Who could write into the store once, and holds no key, takes nothing away from hosts that come later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_good_record_in_the_place_of_another_gives_way_to_the_right_one() {
+    let lattice = Lattice::start().await;
+    lattice.provider("keyvalue-embedded").await;
+    let kit = lattice.serve(Guest::Kit, "kit").await;
+    lattice.link("kit", "keyvalue-embedded", KEY_VALUE, &[]).await;
+    lattice.wattle(&["link", "del", "kit", "keyvalue-embedded", "wasi:keyvalue"]).await.ok();
+    assert_eq!(kit.get("/kv?op=get&key=a").await.status, 403);
+    let records = lattice.insider().await.mesh.records().await.expect("records");
+    let all = records.all().await.expect("records");
+    let find = |part: &str| {
+        let mut found = all.iter().filter(|(key, _)| key.contains(part));
+        found.next().unwrap_or_else(|| panic!("no record of {part}")).clone()
+    };
+    let ((key, deleted), (_, placement)) = (find(".kit.keyvalue-embedded."), find("placement."));
+    records.put(&key, &placement, None).await.expect("NATS takes anything");
+    eventually("what was deleted stands there again", Duration::from_secs(5), async || {
+        let stored = records.get(&key).await.expect("records");
+        stored.filter(|(token, _)| *token == deleted)
+    })
+    .await;
 }

@@ -1,9 +1,12 @@
 //! Tokens that end while what they allow is running: by their time, or because they were revoked.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
-use wattle_claims::{Revocations, Timestamp};
-use wattle_core::control::Command;
+use wattle_claims::{Record, RecordKey, Revocations, Timestamp};
+use wattle_core::{control::Command, link::ConfigValue};
 use wattle_testing::{Guest, KEY_VALUE, Lattice, Nats, Signing, Turn, eventually};
 
 /// How late the host's clock may let a token end: DESIGN's leeway, and a look every second.
@@ -135,6 +138,36 @@ async fn an_account_that_its_operator_revoked_is_nobody() {
     .await;
     let said = lattice.wattle(&["get", "inventory", "--timeout", "3s"]).await;
     assert_ne!(said.code, 0, "{said}");
+}
+
+/// Whose clock is behind finds what others signed too early: it fights for nothing older, and takes it when its own time has come.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_comes_too_early_is_not_overwritten_and_counts_in_time() {
+    let lattice = Lattice::start().await;
+    lattice.wattle(&["config", "put", "words", "greeting=before"]).await.ok();
+    let (chain, insider) = (lattice.chain(), lattice.insider().await);
+    let records = insider.mesh.records().await.expect("records");
+    let account = chain.account.key.public().parse().expect("an account's key");
+    let key = RecordKey::Config { account, name: "words".parse().expect("a name") };
+    let value = BTreeMap::from([("greeting".to_owned(), ConfigValue::Plain("after".to_owned()))]);
+    let draft = wattle_claims::Draft {
+        subject: key.to_string(),
+        audience: insider.audience.clone(),
+        not_before: None,
+        expires: None,
+        body: Record { generation: u64::MAX / 2, key: key.clone(), value: Some(value) },
+    };
+    let signed_at = Timestamp::now().plus(LEEWAY + Duration::from_secs(4));
+    let token = draft.sign(chain.user.issuer(), signed_at).expect("it may sign").text().to_owned();
+    records.put(&key.to_string(), &token, None).await.expect("NATS takes anything");
+    let said = lattice.wattle(&["config", "get", "words"]).await.ok();
+    assert!(said.mentions("before"), "it is not known before its time: {said}");
+    eventually("it counts", Duration::from_secs(15), async || {
+        lattice.wattle(&["config", "get", "words"]).await.mentions("after").then_some(())
+    })
+    .await;
+    let stored = records.get(&key.to_string()).await.expect("records");
+    assert_eq!(stored.map(|(stored, _)| stored), Some(token));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,9 @@ struct Play {
     links: Links,
     now: Instant,
     unanswered: VecDeque<ToProvider>,
+    /// What should hold in the end, and what the provider took it for.
+    wishes: BTreeMap<u32, LinkGrant>,
+    held: BTreeMap<u32, LinkGrant>,
     puts: Vec<oneshot::Receiver<LinkOutcome>>,
     deletions: Vec<oneshot::Receiver<()>>,
 }
@@ -17,19 +20,32 @@ struct Play {
 impl Play {
     fn new() -> Self {
         let links = Links::new(watch::Sender::default(), ANSWER_MAX);
-        let (unanswered, puts, deletions) = (VecDeque::new(), Vec::new(), Vec::new());
-        Self { links, now: Instant::now(), unanswered, puts, deletions }
+        Self {
+            links,
+            now: Instant::now(),
+            unanswered: VecDeque::new(),
+            wishes: BTreeMap::new(),
+            held: BTreeMap::new(),
+            puts: Vec::new(),
+            deletions: Vec::new(),
+        }
     }
 
     fn put(&mut self, link: u32) {
+        self.put_as(grant(link, "ok"));
+    }
+
+    fn put_as(&mut self, grant: LinkGrant) {
         let (answer, answered) = oneshot::channel();
-        let told = self.links.change(LinkOrder::Put { grant: grant(link, "ok"), answer }, self.now);
+        self.wishes.insert(grant.link, grant.clone());
+        let told = self.links.change(LinkOrder::Put { grant, answer }, self.now);
         self.unanswered.extend(told);
         self.puts.push(answered);
     }
 
     fn delete(&mut self, link: u32) {
         let (answer, answered) = oneshot::channel();
+        self.wishes.remove(&link);
         self.unanswered.extend(self.links.change(LinkOrder::Delete { link, answer }, self.now));
         self.deletions.push(answered);
     }
@@ -43,16 +59,23 @@ impl Play {
     fn crash(&mut self) {
         self.links.process_ended();
         self.unanswered.clear();
+        self.held.clear();
     }
 
     fn answer_one(&mut self, outcome: LinkOutcome) {
         match self.unanswered.pop_front() {
             Some(ToProvider::PutLink(grant)) => {
-                let asked = self.links.link_put(grant.link, outcome, self.now);
+                let asked = self.links.link_put(grant.link, outcome.clone(), self.now);
                 assert_eq!(asked, Ok(()), "every put that was sent is expected to be answered");
+                match outcome {
+                    Ok(_) => drop(self.held.insert(grant.link, grant)),
+                    Err(_) => drop(self.held.remove(&grant.link)),
+                }
             }
-            // A deletion may be one that nobody waits for, when too many changes were unanswered.
-            Some(ToProvider::DeleteLink { link }) => drop(self.links.link_deleted(link)),
+            Some(ToProvider::DeleteLink { link }) => {
+                assert_eq!(self.links.link_deleted(link), Ok(()), "so is every deletion");
+                self.held.remove(&link);
+            }
             _ => {}
         }
     }
@@ -70,7 +93,10 @@ fn play(seed: u64) -> Play {
     for _ in 0..200 {
         let link = random.random_range(1..4);
         match random.random_range(0..12) {
-            0..3 => play.put(link),
+            0..3 => {
+                let outcome = ["ok", "fine"][random.random_range(0..2)];
+                play.put_as(grant(link, outcome));
+            }
             3 => play.delete(link),
             4 => play.start(),
             5 => play.crash(),
@@ -80,7 +106,7 @@ fn play(seed: u64) -> Play {
             _ => play.wait(Duration::from_secs(6)),
         }
         let unanswered = play.links.asked.values().map(VecDeque::len).max();
-        assert!(unanswered.unwrap_or(0) <= UNANSWERED_MAX + 2, "seed {seed}");
+        assert!(unanswered.unwrap_or(0) <= UNANSWERED_MAX + 1, "seed {seed}");
     }
     play
 }
@@ -112,7 +138,30 @@ fn whatever_happened_a_provider_that_behaves_again_holds_all_links_that_are_want
         let wanted: LinkOutcomes =
             play.links.wanted.keys().map(|link| (*link, Ok(LinkDetail::default()))).collect();
         assert_eq!(*play.links.outcomes.borrow(), wanted, "seed {seed}");
+        assert_eq!(play.held, play.wishes, "seed {seed}");
     }
+}
+
+#[test]
+fn a_link_that_is_changed_while_nothing_is_answered_holds_in_the_end_as_it_was_asked_for_last() {
+    let mut play = Play::new();
+    play.start();
+    for change in 0..3 * UNANSWERED_MAX {
+        play.put_as(grant(1, &format!("change {change}")));
+        play.wait(ANSWER_MAX);
+        // The same again asks nothing again.
+        play.put_as(grant(1, &format!("change {change}")));
+        play.wait(ANSWER_MAX);
+    }
+    let deletions = play.unanswered.iter().filter(|it| matches!(it, ToProvider::DeleteLink { .. }));
+    assert_eq!((play.unanswered.len(), deletions.count()), (UNANSWERED_MAX + 1, 1));
+    while !play.unanswered.is_empty() {
+        play.answer_one(Ok(LinkDetail::default()));
+    }
+    assert!(play.held.is_empty(), "what it was before does not hold any more");
+    play.wait(RETRY_AFTER);
+    play.answer_one(Ok(LinkDetail::default()));
+    assert_eq!(play.held, play.wishes);
 }
 
 #[test]

@@ -37,9 +37,7 @@ async fn a_link_that_is_never_answered_fails_in_time_and_holds_nobody_else_up() 
         tokio::join!(provider.put_link(grant(1, "silent")), provider.put_link(grant(2, "ok")));
     assert!(silent.expect_err("no answer").contains("did not answer"));
     assert_eq!(answered, Ok(LinkDetail::default()));
-    for _ in 0..20 {
-        provider.put_link(grant(1, "silent")).await.expect_err("no answer, or too many asked");
-    }
+    provider.put_link(grant(1, "silent")).await.expect_err("it is not asked again");
     provider.put_link(grant(2, "ok")).await.expect("it still answers others");
 }
 
