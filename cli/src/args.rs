@@ -2,7 +2,7 @@
 
 pub(crate) mod value;
 
-use std::{path::PathBuf, time::Duration};
+use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use wattle_core::{LatticeName, Name, quantity};
@@ -107,6 +107,13 @@ pub(crate) struct Global {
     /// No progress and no notes on stderr
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
+}
+
+/// Whether a command line that could not be read wants its answer as JSON.
+pub(crate) fn asks_for_json(words: impl IntoIterator<Item = OsString>) -> bool {
+    let words: Vec<OsString> = words.into_iter().take_while(|word| word != "--").collect();
+    words.iter().any(|word| word == "-ojson" || word == "-o=json" || word == "--output=json")
+        || words.windows(2).any(|two| (two[0] == "-o" || two[0] == "--output") && two[1] == "json")
 }
 
 /// The commands, in the order in which a newcomer needs them.

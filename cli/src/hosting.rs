@@ -29,13 +29,13 @@ use crate::{
     project::{
         Project,
         home::Home,
-        lattice_file::{Nats, RunningHost},
+        lattice_file::{LatticeFile, Nats, RunningHost},
         process::Process,
     },
 };
 
 pub(crate) use identity::{Given, Identity, machine_name};
-pub(crate) use signals::Signals;
+pub(crate) use signals::{Signals, too_early};
 
 /// How long the kernel may take to end a process that was killed: what it had open is open until then.
 const LET_GO: Duration = Duration::from_secs(1);
@@ -89,6 +89,8 @@ pub(crate) struct Running {
     host: Host,
     wadm: Option<Agent>,
     project: Project,
+    /// The signal that came before all ran that ran last.
+    told: Option<&'static str>,
 }
 
 /// Takes the folder of one of the project's hosts for this process. A host that was killed just now is given the time to let go.
@@ -108,18 +110,65 @@ pub(crate) async fn claim(project: &Project, home: &Home) -> anyhow::Result<Data
     }
 }
 
-/// Starts a host and writes into the project's `lattice.json` that it runs.
+/// A copy of a project has the original's keys: two hosts of one key would undo what the other does.
+pub(crate) async fn refuse_copy(project: &Project) -> anyhow::Result<()> {
+    let until = Instant::now() + LET_GO;
+    loop {
+        let file = project.lattice()?;
+        let Some(host) = file.host_of_original(project) else { return Ok(()) };
+        if Instant::now() >= until {
+            let what = format!(
+                "{} is a copy of the folder that host {} (pid {}) runs in",
+                project.dir().display(),
+                host.name,
+                host.process.pid
+            );
+            let next = "stop that one first: wattle down, there; or begin anew with --dir FOLDER";
+            return Err(Problem::new(Exit::Conflict, what).next(next).into());
+        }
+        // One that is about to end let go of its folder a moment before.
+        tokio::time::sleep(CLAIM_EVERY).await;
+    }
+}
+
+/// Starts a host; a signal ends that early, and then it only remains to [serve](Running::serve), which drains it. It stands in the
+/// project's `lattice.json` from before it begins: what ran last starts first, which takes a while, and meanwhile `wattle down` is to
+/// find it, and nobody to stop its NATS.
 pub(crate) async fn start(
     project: &Project,
-    home: &Home,
+    (home, data_dir): (&Home, DataDir),
+    identity: Identity,
+    options: &HostOptions,
+    nats: &Nats,
+    logbook: Arc<LogBook>,
+    signals: &mut Signals,
+) -> anyhow::Result<Running> {
+    let running = RunningHost {
+        key: identity.key.public_key().context("the host's key")?,
+        name: identity.name.clone(),
+        further: Some(*home != Home::First),
+        starting: true,
+        process: Process::own(),
+    };
+    project.change(|file| file.add(running))?;
+    let begun = begin(project, data_dir, identity, options, nats, logbook, signals).await;
+    if begun.is_err() {
+        project.change(LatticeFile::remove_own)?;
+    }
+    begun
+}
+
+async fn begin(
+    project: &Project,
     data_dir: DataDir,
     identity: Identity,
     options: &HostOptions,
     nats: &Nats,
     logbook: Arc<LogBook>,
+    signals: &mut Signals,
 ) -> anyhow::Result<Running> {
-    let name = identity.name.clone();
     let wadm = wadm(&identity, nats).await?;
+    let client = format!("wattle-host {}", identity.name);
     let config = HostConfig {
         lattice: identity.lattice,
         name: identity.name,
@@ -128,7 +177,7 @@ pub(crate) async fn start(
         operators: identity.operators,
         accounts: identity.accounts,
         data_dir,
-        nats: nats.options(&format!("wattle-host {name}"))?,
+        nats: nats.options(&client)?,
         labels: options.label.iter().cloned().collect::<BTreeMap<_, _>>(),
         secrets_dir: options.secrets_dir.clone(),
         grace: options.grace,
@@ -136,11 +185,15 @@ pub(crate) async fn start(
         log: options.log.clone(),
         logbook,
     };
-    let host = Host::start(config).await.context("start the host")?;
-    let running = RunningHost { key: host.key().clone(), name, process: Process::own() };
-    project.change(|file| file.add(running, *home == Home::First))?;
-    let wadm = wadm.map(Agent::start).transpose().context("start wadm")?;
-    Ok(Running { host, wadm, project: project.clone() })
+    let mut told = None;
+    let until_told = Box::pin(async { told = Some(signals.next().await) });
+    let host = Host::start_until(config, until_told).await.context("start the host")?;
+    let mut running = Running { host, wadm: None, project: project.clone(), told };
+    if running.is_up() {
+        running.wadm = wadm.map(Agent::start).transpose().context("start wadm")?;
+        project.change(|file| file.set_ready(running.key()))?;
+    }
+    Ok(running)
 }
 
 /// Starts a wadm alone.
@@ -180,11 +233,19 @@ impl Running {
         self.host.key()
     }
 
+    /// Whether it runs all that it is to run; else it was told to stop before.
+    pub(crate) const fn is_up(&self) -> bool {
+        self.told.is_none()
+    }
+
     /// Serves until a signal or a command says to stop, then drains. Returns the number of calls that were cut.
     pub(crate) async fn serve(self, signals: &mut Signals, output: Output) -> anyhow::Result<u32> {
-        tokio::select! {
-            signal = signals.next() => info!(signal, "stopping"),
-            () = self.host.stop_requested() => info!("stopping: a user said so"),
+        match self.told {
+            Some(signal) => info!(signal, "stopping"),
+            None => tokio::select! {
+                signal = signals.next() => info!(signal, "stopping"),
+                () = self.host.stop_requested() => info!("stopping: a user said so"),
+            },
         }
         // Another one acts from now on: it has this host's work done elsewhere.
         if let Some(wadm) = self.wadm {
@@ -192,7 +253,7 @@ impl Running {
         }
         let cut = self.host.drain().await.cut_calls;
         info!(cut_calls = cut, "stopped");
-        self.project.change(|file| file.hosts.retain(|host| host.process != Process::own()))?;
+        self.project.change(LatticeFile::remove_own)?;
         server::stop_after_last_host(output, &self.project).await?;
         Ok(cut)
     }

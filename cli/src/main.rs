@@ -17,10 +17,18 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::{args::Cli, output::Output, problem::Report};
+use crate::{
+    args::Cli,
+    exit::Exit,
+    output::{Format, Output},
+    problem::Report,
+};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_understood(&error),
+    };
     let output = Output::new(cli.global.output, cli.global.quiet);
     match commands::run(cli, output) {
         Ok(exit) => exit.into(),
@@ -30,4 +38,15 @@ fn main() -> ExitCode {
             report.exit.into()
         }
     }
+}
+
+/// What clap has to say: help, the version, or why a command line makes no sense, which programs read as they read other errors.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() || !args::asks_for_json(std::env::args_os()) {
+        error.exit();
+    }
+    let text = error.render().to_string();
+    let message = text.trim().strip_prefix("error: ").unwrap_or(text.trim()).to_owned();
+    Output::new(Format::Json, true).failed(&Report { exit: Exit::Usage, message, next: None });
+    Exit::Usage.into()
 }

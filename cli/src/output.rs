@@ -82,16 +82,33 @@ impl Output {
         exit_when_closed(written);
     }
 
-    /// Something worth knowing beside the answer.
+    /// Something worth knowing beside the answer, for whoever looks on.
     pub(crate) fn note(self, text: &str) {
-        if !self.quiet {
+        if !self.is_silent() {
             say(&plain(&format!("{text}\n")));
+        }
+    }
+
+    /// The same, where programs may want to read it: a JSON value on a line of its own.
+    pub(crate) fn aside(self, json: &impl Serialize, text: impl FnOnce() -> String) {
+        match self.format {
+            Format::Json if !self.quiet => {
+                let json = serde_json::to_string(json);
+                say(&format!("{}\n", json.expect("notes have no unserialisable keys")));
+            }
+            Format::Json => {}
+            Format::Text => self.note(&text()),
         }
     }
 
     /// Says that `what` is under way; the step's end says how it went.
     pub(crate) fn step(self, what: &str) -> Step {
-        Step::begin(what, self.quiet || (self.is_json() && !std::io::stderr().is_terminal()))
+        Step::begin(what, self.is_silent())
+    }
+
+    /// Programs read nothing on stderr but errors, and what they asked for.
+    fn is_silent(self) -> bool {
+        self.quiet || (self.is_json() && !std::io::stderr().is_terminal())
     }
 
     /// A failure, on stderr.

@@ -1,6 +1,6 @@
 //! What a person is told when a command fails: what it is about, and the next step.
 
-use wattle_core::{CallError, control::Failure};
+use wattle_core::{CallError, ErrorKind, control::Failure};
 
 use crate::exit::Exit;
 
@@ -51,7 +51,8 @@ fn find(error: &anyhow::Error) -> (Exit, Option<String>) {
             return (failure.kind.into(), failure.next.clone());
         }
         if let Some(call) = cause.downcast_ref::<CallError>() {
-            return (call.kind.into(), None);
+            let is_nothing = call.kind == ErrorKind::NotFound;
+            return (call.kind.into(), is_nothing.then(|| "wattle get inventory".to_owned()));
         }
         if let Some(io) = cause.downcast_ref::<std::io::Error>() {
             let missing = io.kind() == std::io::ErrorKind::NotFound;

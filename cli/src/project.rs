@@ -17,9 +17,13 @@ pub(crate) mod keys;
 pub(crate) mod lattice_file;
 pub(crate) mod process;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Context;
+use tokio::{task::spawn_blocking, time::timeout};
 
 use crate::{args::Global, exit::Exit, output::Output, problem::Problem};
 
@@ -71,6 +75,12 @@ impl Project {
         Ok(Self { dir })
     }
 
+    /// The folder that a test made.
+    #[cfg(test)]
+    pub(crate) fn at(dir: &Path) -> Self {
+        Self { dir: dir.to_owned() }
+    }
+
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
@@ -112,6 +122,20 @@ impl Project {
     /// Where an artifact is kept that was signed here: of a shipped provider, of a manifest's component.
     pub(crate) fn artifact(&self, file: &str) -> PathBuf {
         self.dir.join("artifacts").join(file)
+    }
+
+    /// Held while what was revoked is read, added to and kept: each of two commands at once would leave out what the other revokes.
+    /// The second one waits for the first, but no longer than `wait`.
+    pub(crate) async fn lock_revocations(&self, wait: Duration) -> anyhow::Result<file::Lock> {
+        let path = self.dir.join("revocations.lock");
+        let locked = timeout(wait, spawn_blocking(move || file::Lock::wait(&path))).await;
+        let Ok(locked) = locked else {
+            let what = format!("another command revokes in {} right now", self.dir.display());
+            return Err(Problem::new(Exit::Conflict, what)
+                .next("wait for it, then try again")
+                .into());
+        };
+        locked.context("wait for the list of revocations")?
     }
 
     /// Held while processes are started or stopped, so that two commands do not do it at once.

@@ -47,7 +47,7 @@ pub(crate) struct Session {
     pub(crate) timeout: Duration,
     /// What `--host` said.
     wanted: Option<String>,
-    /// The project's hosts that run, the first one first.
+    /// The project's hosts that are ready, the first one first.
     own: Vec<RunningHost>,
 }
 
@@ -64,15 +64,27 @@ impl Session {
             Lattice::connect(name, &nats.options(CLIENT_NAME)?).await.map_err(|error| {
                 Problem::new(Exit::Unreachable, error.to_string()).next(start_again(global))
             })?;
-        // A project's hosts are meant only where the project's NATS is.
+        // A project's hosts are meant only where the project's NATS is, and when they answer.
         let own_nats = global.nats_url.is_none();
-        let own = file.live_hosts().filter(|_| own_nats).cloned().collect();
+        let own = file.live_hosts(&project).filter(|host| own_nats && !host.starting);
+        let own = own.cloned().collect();
         let (timeout, wanted) = (global.timeout, global.host.clone());
         Ok(Self { lattice, project, user, account, audience, trust, output, timeout, wanted, own })
     }
 
     /// Sends a command to a host and waits until it is true, or for the reason why it is not.
     pub(crate) async fn ask(&self, host: &HostKey, command: Command) -> anyhow::Result<Outcome> {
+        let outcome = self.ask_if_there(host, command).await?;
+        let nobody = CommandError::NoHost(host.clone());
+        outcome.ok_or_else(|| unanswered(&nobody, self.timeout).into())
+    }
+
+    /// The same; none where no host of this key is on the lattice.
+    pub(crate) async fn ask_if_there(
+        &self,
+        host: &HostKey,
+        command: Command,
+    ) -> anyhow::Result<Option<Outcome>> {
         let now = Timestamp::now();
         let draft = Draft {
             subject: host.to_string(),
@@ -83,9 +95,11 @@ impl Session {
         };
         let signed = draft.sign(self.user.issuer(), now).context("sign the command")?;
         let id = signed.peek().context("the command")?.id;
-        let answer = self.lattice.command(host, signed.text(), self.timeout).await;
-        let answer = answer.map_err(|error| unanswered(&error, self.timeout))?;
-        self.read_answer(host, &id, &answer)
+        match self.lattice.command(host, signed.text(), self.timeout).await {
+            Ok(answer) => self.read_answer(host, &id, &answer).map(Some),
+            Err(CommandError::NoHost(_)) => Ok(None),
+            Err(error) => Err(unanswered(&error, self.timeout).into()),
+        }
     }
 
     /// The outcome in an answer's token, if this host gave it to this command.

@@ -21,6 +21,16 @@ pub(crate) fn lasting(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Linear memory: a page of Wasm at least.
+pub(crate) fn memory(text: &str) -> Result<u64, String> {
+    const PAGE: u64 = 64 << 10;
+    match quantity::bytes(text) {
+        Ok(bytes) if bytes >= PAGE => Ok(bytes),
+        Ok(_) => Err("no instance fits into less than 64KiB, a page of memory".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 /// `KEY=NAME`, where the name is that of a secret.
 pub(crate) fn secret(text: &str) -> Result<(String, Name), String> {
     let (key, name) = pair(text)?;

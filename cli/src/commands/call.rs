@@ -4,6 +4,7 @@ mod http;
 mod value;
 
 use clap::Args;
+use serde_json::json;
 use wattle_core::{
     CallError, EntityId, ErrorKind, HostKey, TraceParent,
     control::{Command, Outcome, UserCall, UserReply},
@@ -89,7 +90,8 @@ pub(crate) async fn run(context: &Context, args: CallArgs) -> anyhow::Result<Exi
             };
             let show = |answered: &Answered| {
                 if args.include {
-                    context.output.note(&format!("host: {}", answered.host));
+                    let Answered { host, .. } = answered;
+                    context.output.aside(&json!({"host": host}), || format!("host: {host}"));
                 }
                 value::show(context, &answered.reply)
             };
@@ -123,8 +125,15 @@ async fn call(
     let shown = answered.and_then(|answered| show(&answered));
     let traced = async { Traced::gather(&session, hosts?, parent.trace).await };
     match traced.await {
-        Ok(traced) => context.output.note(&format!("trace {}\n{traced}", parent.trace)),
-        Err(error) => context.output.note(&format!("trace {}: {error:#}", parent.trace)),
+        Ok(traced) => {
+            context.output.aside(&json!({"trace": parent.trace, "spans": traced.spans}), || {
+                format!("trace {}\n{traced}", parent.trace)
+            })
+        }
+        Err(error) => {
+            let said = json!({"trace": parent.trace, "failed": format!("{error:#}")});
+            context.output.aside(&said, || format!("trace {}: {error:#}", parent.trace));
+        }
     }
     shown
 }

@@ -1,6 +1,10 @@
 //! `wattle doctor`: what this machine and this project have, what they lack, and what to do about it.
 
-use std::{os::unix::fs::PermissionsExt, path::Path, process::Command as Process};
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command as Process, Stdio},
+};
 
 use clap::Args;
 use serde::Serialize;
@@ -16,6 +20,9 @@ use crate::{
     project::{Project, keys::Role},
     signing::provider::SHIPPED,
 };
+
+/// The first nats-server that has all that Wattle uses of one.
+const NATS_OLDEST: (u64, u64) = (2, 10);
 
 /// Look at what is installed and what runs, and say what to do about what is missing
 ///
@@ -78,9 +85,34 @@ fn nats_server() -> Finding {
             next: Some("apt install nats-server, or set WATTLE_NATS_SERVER".to_owned()),
         };
     };
-    let version = Process::new(&path).arg("--version").output();
-    let version = version.map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned());
-    Finding::good("nats-server", format!("{} ({})", version.unwrap_or_default(), path.display()))
+    let shown = path.display();
+    let asked = Process::new(&path).arg("--version").stdin(Stdio::null()).output();
+    let said = asked.as_ref().map(|said| String::from_utf8_lossy(&said.stdout).trim().to_owned());
+    let found = match &said {
+        Ok(said) => match version(said) {
+            Some(version) if version >= NATS_OLDEST => {
+                return Finding::good("nats-server", format!("{said} ({shown})"));
+            }
+            Some(_) => {
+                format!("{said} ({shown}) is older than {}.{}", NATS_OLDEST.0, NATS_OLDEST.1)
+            }
+            None => format!("{shown} is no nats-server"),
+        },
+        Err(error) => format!("{shown} does not run: {error}"),
+    };
+    Finding {
+        what: "nats-server",
+        state: State::Bad,
+        found,
+        next: Some("install 2.10 or newer, and set WATTLE_NATS_SERVER to it".to_owned()),
+    }
+}
+
+/// Of `nats-server: v2.10.27` the first two numbers.
+fn version(said: &str) -> Option<(u64, u64)> {
+    let mut numbers = said.strip_prefix("nats-server: v")?.split('.');
+    let mut number = || numbers.next()?.parse().ok();
+    Some((number()?, number()?))
 }
 
 fn guests() -> Finding {
@@ -156,4 +188,18 @@ fn as_text(findings: &[Finding]) -> String {
         table.row([mark.to_owned(), finding.what.to_owned(), format!("{}{next}", finding.found)]);
     }
     table.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_server_says_which_version_it_is() {
+        assert_eq!(version("nats-server: v2.10.27"), Some((2, 10)));
+        assert_eq!(version("nats-server: v3.0.0-beta"), Some((3, 0)));
+        assert!(version("nats-server: v2.9.10").is_some_and(|it| it < NATS_OLDEST));
+        assert_eq!(version("nats-server: vNext"), None);
+        assert_eq!(version("bash 5.2"), None);
+    }
 }

@@ -16,6 +16,7 @@ use crate::{
         Project,
         home::Homes,
         lattice_file::{LatticeFile, RunningHost},
+        process::Process,
     },
 };
 
@@ -45,12 +46,12 @@ pub(crate) async fn run(context: &Context, args: DownArgs) -> anyhow::Result<Exi
     if let Some(name) = &args.name {
         only(&project, &mut file, name)?;
     }
-    let hosts: Vec<&RunningHost> = file.live_hosts().collect();
+    let hosts: Vec<&RunningHost> = file.live_hosts(&project).collect();
     // All at once, so that it takes no longer than for one.
     hosts.iter().for_each(|host| host.process.terminate());
     let mut stopped = Vec::new();
     for host in hosts {
-        stopped.push(wait_for(host, args.grace, context.output).await?);
+        stopped.push(wait_for(&host.name, &host.process, args.grace, context.output).await?);
     }
     // One that was killed could not say so itself.
     project.change(|file| file.hosts.retain(|host| host.process.is_alive()))?;
@@ -73,15 +74,20 @@ fn only(project: &Project, file: &mut LatticeFile, name: &Name) -> anyhow::Resul
 }
 
 /// Waits until a host that was told to stop has, and says what it was.
-async fn wait_for(host: &RunningHost, grace: Duration, output: Output) -> anyhow::Result<String> {
-    let what = format!("host {} (pid {})", host.name, host.process.pid);
+pub(super) async fn wait_for(
+    name: &Name,
+    process: &Process,
+    grace: Duration,
+    output: Output,
+) -> anyhow::Result<String> {
+    let what = format!("host {name} (pid {})", process.pid);
     let step = output.step(&format!("stopping {what}"));
-    if host.process.gone(grace + STOP_MARGIN).await {
+    if process.gone(grace + STOP_MARGIN).await {
         step.done("stopped");
         return Ok(what);
     }
-    host.process.kill();
-    anyhow::ensure!(host.process.gone(KILL_WAIT).await, "{what} does not end, not even killed");
+    process.kill();
+    anyhow::ensure!(process.gone(KILL_WAIT).await, "{what} does not end, not even killed");
     step.done("killed: it did not stop in time");
     Ok(format!(
         "{what}, killed because it did not stop within {} s",

@@ -8,7 +8,7 @@ use clap::Args;
 use super::Context;
 use crate::{
     exit::Exit,
-    hosting::{self, Given, HostOptions, Identity, Signals, telemetry},
+    hosting::{self, Given, HostOptions, Identity, Signals, server, telemetry},
     project::{Project, file, home::Home},
     session,
 };
@@ -53,6 +53,7 @@ pub(crate) async fn run(context: &Context, args: HostArgs) -> anyhow::Result<Exi
         Some(name) if args.further => Home::Further(name.clone()),
         _ => Home::First,
     };
+    hosting::refuse_copy(&project).await?;
     let data_dir = hosting::claim(&project, &home).await?;
     let given = Given {
         name: args.options.name.as_ref(),
@@ -61,8 +62,16 @@ pub(crate) async fn run(context: &Context, args: HostArgs) -> anyhow::Result<Exi
     };
     let identity =
         Identity::establish(&project, (&home, &data_dir), lattice, given, context.output)?;
-    let start = hosting::start(&project, &home, data_dir, identity, &args.options, &nats, logbook);
-    let host = Box::pin(start).await?;
+    let place = (&home, data_dir);
+    let start =
+        hosting::start(&project, place, identity, &args.options, &nats, logbook, &mut signals);
+    let host = match Box::pin(start).await {
+        Ok(host) => host,
+        Err(error) => {
+            server::stop_after_last_host(context.output, &project).await?;
+            return Err(error);
+        }
+    };
     host.serve(&mut signals, context.output).await?;
     Ok(Exit::Ok)
 }

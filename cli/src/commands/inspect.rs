@@ -68,7 +68,10 @@ pub(super) fn bytes(what: &str) -> anyhow::Result<Option<Vec<u8>>> {
 
 /// The artifact of what runs under an id.
 async fn running(context: &Context, what: &str) -> anyhow::Result<Vec<u8>> {
-    let no_file = || Problem::new(Exit::NotFound, format!("no file {}", Path::new(what).display()));
+    let no_file = || match Path::new(what).is_dir() {
+        true => Problem::new(Exit::Usage, format!("{what} is a folder: name a file in it")),
+        false => Problem::new(Exit::NotFound, format!("no file {what}")),
+    };
     let id: EntityId = what.parse().map_err(|_| no_file())?;
     let session = context.session().await.map_err(|error| {
         error.context(format!("there is no file {what}, and to look for what runs under this id"))

@@ -1,12 +1,16 @@
 //! `wattle link`: who may call whom, on what. The user signs, the host checks, and says when it holds.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
-use wattle_claims::RecordKey;
+use futures::future::join_all;
+use serde_json::json;
+use wattle_claims::{Record, RecordKey};
 use wattle_core::{
     EntityId, HostKey, Interface, Link, LinkName, Locality, Name,
     control::{Command, Outcome},
+    entity::Party,
     inventory::{Inventory, LinkStatus},
     link::{LinkConfig, LinkKey},
 };
@@ -18,7 +22,8 @@ use crate::{
     problem::Problem,
     session::{
         Session,
-        entities::{host_of, party, runs, unexpected},
+        entities::{host_of, hosts_of, party, runs, unexpected},
+        records::next_generation,
     },
 };
 
@@ -124,7 +129,7 @@ impl From<LocalityArg> for Locality {
 pub(crate) async fn run(context: &Context, command: LinkCommand) -> anyhow::Result<Exit> {
     match command {
         LinkCommand::Put(args) => Box::pin(put(context, args)).await,
-        LinkCommand::Del(args) => delete(context, args).await,
+        LinkCommand::Del(args) => Box::pin(delete(context, args)).await,
     }
 }
 
@@ -172,15 +177,52 @@ async fn delete(context: &Context, args: DelArgs) -> anyhow::Result<Exit> {
     };
     let session = context.session().await?;
     let host = session.host().await?;
-    let known = generation(&session, &host, &key).await?;
-    if known == 0 {
+    let mut known = links(&session, &host).await?;
+    known.retain(|status| status.link.key() == key);
+    let Some(generation) = known.iter().map(|status| status.generation).max() else {
         let problem = Problem::new(Exit::NotFound, format!("no link {key}"));
         return Err(problem.next("wattle get links").into());
-    }
+    };
     let record = RecordKey::Link { account: session.account.clone(), key: key.clone() };
-    let done = session.put_record::<Link>(&[host], record, None, known, None).await?;
+    let generation = next_generation(generation);
+    let record = Record::<Link> { generation, key: record, value: None };
+    let token = session.sign_record(record)?.text().to_owned();
+    let done = session.make_so(&host, Command::PutRecord { token: token.clone() }).await?;
+    let ends: Vec<&Party> =
+        known.iter().flat_map(|status| [&status.link.source, &status.link.target]).collect();
+    tell_others(&session, &host, &ends, &token)
+        .await
+        .with_context(|| format!("{key} is deleted, but calls over it may still be let through"))?;
     context.output.answer(&done, || format!("{key}: the link is deleted"));
     Ok(Exit::Ok)
+}
+
+/// Each call is judged where it comes from and where it goes, by what is known there: those hosts are told, too. One that is gone serves
+/// no call, and hears of it when it is back.
+async fn tell_others(
+    session: &Session,
+    first: &HostKey,
+    ends: &[&Party],
+    token: &str,
+) -> anyhow::Result<()> {
+    let both_run = |known: &[Inventory]| ends.iter().all(|party| host_of(known, party).is_some());
+    let inventories = session.inventories_until(both_run).await?;
+    let hosts = ends.iter().flat_map(|party| hosts_of(&inventories, party));
+    let hosts: BTreeSet<&HostKey> = hosts.filter(|host| *host != first).collect();
+    let told = hosts.into_iter().map(async |host| {
+        let put = Command::PutRecord { token: token.to_owned() };
+        let said = session.ask_if_there(host, put).await;
+        match said.with_context(|| format!("host {host}"))? {
+            Some(Outcome::Done { .. }) => {}
+            Some(other) => return Err(unexpected(&other)),
+            None => session.output.aside(&json!({"host": host, "away": true}), || {
+                format!("host {host} is away: it hears of it when it is back")
+            }),
+        }
+        Ok(())
+    });
+    // Whichever of them does not answer, the others are to hear of it.
+    join_all(told).await.into_iter().collect()
 }
 
 /// The generation of the newest record of a link that the host knows; 0 if it knows none.

@@ -5,6 +5,7 @@ mod tree;
 use std::{collections::HashMap, time::Duration};
 
 use clap::Args;
+use serde_json::json;
 use tokio::time::timeout;
 use wattle_core::{
     HostKey, Span, TraceId,
@@ -63,7 +64,7 @@ pub(crate) async fn hosts(session: &Session) -> anyhow::Result<Vec<(HostKey, Str
 
 /// A trace's spans, oldest first as far as the hosts' clocks agree, and what people call the hosts.
 pub(crate) struct Traced {
-    spans: Vec<Span>,
+    pub(crate) spans: Vec<Span>,
     names: HashMap<HostKey, String>,
 }
 
@@ -84,7 +85,8 @@ impl Traced {
                     .extend(kept.into_iter().filter(|span| span.host == *host).take(OF_HOST_MAX)),
                 Err(error) => {
                     // What the others know is worth showing; that it may not be all has to be said.
-                    session.output.note(&format!("host {name}: {error:#}"));
+                    let said = json!({"host": host, "name": name, "failed": format!("{error:#}")});
+                    session.output.aside(&said, || format!("host {name}: {error:#}"));
                     failed = failed.or(Some(error));
                 }
             }

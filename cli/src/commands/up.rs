@@ -6,6 +6,7 @@ use clap::Args;
 use serde_json::json;
 use wattle_claims::Timestamp;
 use wattle_core::{HostKey, Name};
+use wattle_host::DataDir;
 
 use super::Context;
 use crate::{
@@ -49,22 +50,41 @@ pub(crate) struct UpArgs {
 pub(crate) async fn run(context: &Context, args: UpArgs) -> anyhow::Result<Exit> {
     let project = Project::find_or_create(&context.global, context.output)?;
     let lock = project.lock()?;
+    hosting::refuse_copy(&project).await?;
     let file = prepare(context, &project)?;
     let (home, name) = Homes::of(&project)?.choose(args.options.name.as_ref(), &machine_name()?);
-    let running = file.live_hosts().find(|host| host.name == name).map(|host| host.key.clone());
-    // Held from before anything is started: a Ctrl-C in between must stop it again.
-    let signals = Signals::new()?;
-    server::ensure(&context.global, context.output, &project).await?;
+    let running = file.live_hosts(&project).find(|host| host.name == name);
+    let running = running.map(|host| host.key.clone());
+    // Taken from before anything is started: a Ctrl-C in between must stop it again.
+    let mut signals = Signals::new()?;
+    let ensured = server::ensure(&context.global, context.output, &project);
+    let is_new = match signals.unless(ensured).await {
+        Ok(is_new) => is_new,
+        Err(error) => {
+            server::stop_if_unused(context.output, &project).await?;
+            return Err(error);
+        }
+    };
     if let Some(host) = running {
-        detached::wait_until_it_answers(context, &host, None).await?;
+        signals.unless(detached::wait_until_it_answers(context, &host, None)).await?;
         report(context, &project, &host, true)?;
         return Ok(Exit::Ok);
     }
+    let data_dir = match hosting::claim(&project, &home).await {
+        Ok(data_dir) => data_dir,
+        Err(error) => {
+            // Where somebody else runs a host already, a server that was there is theirs, too.
+            if is_new {
+                server::stop_if_unused(context.output, &project).await?;
+            }
+            return Err(error);
+        }
+    };
     let next = Next { context, project: &project, home, options: &args.options };
     if args.detach {
-        return next.in_background(&name).await;
+        return next.in_background(&name, data_dir, signals).await;
     }
-    Box::pin(next.in_foreground(&name, signals, lock)).await
+    Box::pin(next.in_foreground(&name, data_dir, signals, lock)).await
 }
 
 /// Keys and `lattice.json`, made on first use.
@@ -74,7 +94,7 @@ fn prepare(context: &Context, project: &Project) -> anyhow::Result<LatticeFile> 
     }
     let file = project.lattice()?;
     let name = context.global.lattice.clone().unwrap_or_else(|| file.name());
-    if let Some(host) = file.live_hosts().next()
+    if let Some(host) = file.live_hosts(project).next()
         && name != file.name()
     {
         let what = format!("host {} of this project is on lattice {}", host.name, file.name());
@@ -98,14 +118,20 @@ struct Next<'a> {
 }
 
 impl Next<'_> {
-    async fn in_background(self, name: &Name) -> anyhow::Result<Exit> {
+    async fn in_background(
+        self,
+        name: &Name,
+        data_dir: DataDir,
+        mut signals: Signals,
+    ) -> anyhow::Result<Exit> {
         let Self { context, project, .. } = self;
-        match detached::start(&self, name).await {
+        match detached::start(&self, name, data_dir, &mut signals).await {
             Ok(Started::Answers(key)) => {
                 report(context, project, &key, false)?;
                 Ok(Exit::Ok)
             }
             Ok(Started::Silent(error)) => Err(error),
+            // None of it runs any more.
             Err(error) => {
                 server::stop_if_unused(context.output, project).await?;
                 Err(error)
@@ -116,19 +142,22 @@ impl Next<'_> {
     async fn in_foreground(
         self,
         name: &Name,
+        data_dir: DataDir,
         mut signals: Signals,
         lock: Lock,
     ) -> anyhow::Result<Exit> {
         let Self { context, project, .. } = self;
-        let host = match Box::pin(self.start(name)).await {
+        let host = match Box::pin(self.start(name, data_dir, &mut signals)).await {
             Ok(host) => host,
             Err(error) => {
                 server::stop_if_unused(context.output, project).await?;
                 return Err(error);
             }
         };
-        report(context, project, host.key(), false)?;
-        context.output.note("Ctrl-C stops it");
+        if host.is_up() {
+            report(context, project, host.key(), false)?;
+            context.output.note("Ctrl-C stops it");
+        }
         drop(lock); // from here on `wattle down` may stop us, and others may join
         let cut = host.serve(&mut signals, context.output).await?;
         let cut = if cut == 0 { String::new() } else { format!("; {cut} calls were cut") };
@@ -137,16 +166,21 @@ impl Next<'_> {
     }
 
     /// Starts it in this process.
-    async fn start(&self, name: &Name) -> anyhow::Result<hosting::Running> {
+    async fn start(
+        &self,
+        name: &Name,
+        data_dir: DataDir,
+        signals: &mut Signals,
+    ) -> anyhow::Result<hosting::Running> {
         let Self { context, project, home, options } = self;
         let logbook = telemetry::init(&options.log, !context.global.quiet)?;
         let file = project.lattice()?;
         let nats = crate::session::nats(&context.global, &file, project)?;
-        let data_dir = hosting::claim(project, home).await?;
         let given = Given { name: Some(name), ..Given::default() };
         let identity =
             Identity::establish(project, (home, &data_dir), file.name(), given, context.output)?;
-        hosting::start(project, home, data_dir, identity, options, &nats, logbook).await
+        let place = (home, data_dir);
+        hosting::start(project, place, identity, options, &nats, logbook, signals).await
     }
 }
 
@@ -156,7 +190,8 @@ fn report(
     host: &HostKey,
     already: bool,
 ) -> anyhow::Result<()> {
-    let file = project.lattice()?;
+    // It answers, which it may not have come to write down yet: whoever comes next is to find it ready.
+    let file = project.change(|file| file.set_ready(host))?;
     let running = file.hosts.iter().find(|running| running.key == *host);
     let name = running.map(|running| running.name.to_string()).unwrap_or_default();
     let url = file.nats.as_ref().map(|nats| nats.url.clone()).unwrap_or_default();

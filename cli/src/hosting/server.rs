@@ -16,32 +16,39 @@ use crate::{
 };
 
 /// Makes sure that there is a NATS, and writes into `lattice.json` where. One that is started now outlives this process: hosts
-/// that start later use it too.
+/// that start later use it too. Whether one was started now.
 pub(crate) async fn ensure(
     global: &Global,
     output: Output,
     project: &Project,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<bool> {
     let file = project.lattice()?;
+    let own = NatsServer::attach(&project.nats_dir()).await?;
     let known = file.nats.clone().filter(|_| file.nats_pid.is_none());
-    if let Some(nats) = Nats::meant(global, known)? {
-        stays_where_it_is(&file, &nats)?;
-        project.change(|file| file.nats = Some(nats))?;
-        return Ok(());
+    // Who says where our own server is means that one.
+    let is_own = |nats: &Nats| own.as_ref().is_some_and(|server| server.url() == nats.url);
+    if let Some(nats) = Nats::meant(global, known)?.filter(|nats| !is_own(nats)) {
+        stays_where_it_is(project, &file, &nats)?;
+        // A server that we started before, and that a crash left written down, is not where this lattice is.
+        project.change(|file| (file.nats, file.nats_pid) = (Some(nats), None))?;
+        return Ok(false);
     }
-    let server = match NatsServer::attach(&project.nats_dir()).await? {
+    let is_new = own.is_none();
+    let server = match own {
         Some(server) => server,
         None => start(output, project).await?,
     };
     let (nats, pid) = (Nats::of(&server.options()), server.pid());
     server.leave();
     project.change(|file| (file.nats, file.nats_pid) = (Some(nats), Some(pid)))?;
-    Ok(())
+    Ok(is_new)
 }
 
 /// Hosts of one project are on one lattice: where some run, the next one is not pointed elsewhere.
-fn stays_where_it_is(file: &LatticeFile, nats: &Nats) -> anyhow::Result<()> {
-    let (Some(host), Some(now)) = (file.live_hosts().next(), &file.nats) else { return Ok(()) };
+fn stays_where_it_is(project: &Project, file: &LatticeFile, nats: &Nats) -> anyhow::Result<()> {
+    let (Some(host), Some(now)) = (file.live_hosts(project).next(), &file.nats) else {
+        return Ok(());
+    };
     if now.url == nats.url {
         return Ok(());
     }
@@ -70,7 +77,7 @@ pub(crate) async fn stop_if_unused(
     output: Output,
     project: &Project,
 ) -> anyhow::Result<Option<String>> {
-    if project.lattice()?.live_hosts().next().is_some() {
+    if project.lattice()?.live_hosts(project).next().is_some() {
         return Ok(None);
     }
     let stopped = match NatsServer::attach(&project.nats_dir()).await? {
@@ -101,7 +108,7 @@ pub(crate) async fn stop_after_last_host(output: Output, project: &Project) -> a
         stop_if_unused(output, project).await?;
         drop(lock);
         let file = project.lattice()?;
-        let others: Vec<&str> = file.live_hosts().map(|host| host.name.as_str()).collect();
+        let others: Vec<&str> = file.live_hosts(project).map(|host| host.name.as_str()).collect();
         match (file.nats_pid, others.as_slice()) {
             (None, _) => return Ok(()),
             // One that ended while we had the lock left the server to us.

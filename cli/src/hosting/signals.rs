@@ -1,8 +1,12 @@
 //! The signals that end a host.
 
+use std::future::Future;
+
 use anyhow::Context;
 use futures::future::OptionFuture;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::{exit::Exit, problem::Problem};
 
 /// SIGINT (Ctrl-C), SIGTERM and SIGHUP (the terminal was closed), taken from when this was made.
 pub(crate) struct Signals {
@@ -34,6 +38,22 @@ impl Signals {
             Some(_) = OptionFuture::from(self.hangup.as_mut().map(Signal::recv)) => "SIGHUP",
         }
     }
+
+    /// What comes of `work`, which is given up when a signal comes first.
+    pub(crate) async fn unless<T>(
+        &mut self,
+        work: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
+        tokio::select! {
+            done = work => done,
+            signal = self.next() => Err(too_early(signal).into()),
+        }
+    }
+}
+
+/// A signal that came before what was asked for was so.
+pub(crate) fn too_early(signal: &str) -> Problem {
+    Problem::new(Exit::Failed, format!("stopped by {signal} before the host was ready"))
 }
 
 /// From the mask of ignored signals in `/proc/self/status` (proc(5)): its lowest bit is for signal 1, which is SIGHUP.

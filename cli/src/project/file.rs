@@ -94,7 +94,17 @@ impl Lock {
         }
     }
 
-    /// Takes the lock when it is free: for locks that are held only while a small file is replaced.
+    /// Whether a process has the lock. Looking at it takes it for an instant, with everyone who looks at once, so that whoever wants it
+    /// in that instant has to try again.
+    pub(crate) fn is_held(path: &Path) -> bool {
+        match File::open(path) {
+            Ok(file) => flock(&file, FlockOperation::NonBlockingLockShared).is_err(),
+            // What may not be looked at is another user's, who holds it for all that we know.
+            Err(error) => error.kind() != ErrorKind::NotFound,
+        }
+    }
+
+    /// Takes the lock when it is free, and blocks until then.
     pub(crate) fn wait(path: &Path) -> anyhow::Result<Self> {
         let file = lock_file(path)?;
         // A signal that is handled elsewhere may wake us.
@@ -137,7 +147,10 @@ mod tests {
         let path = folder.path().join("lock");
         let held = Lock::take(&path).expect("a lock").expect("free");
         assert!(Lock::take(&path).expect("a lock").is_none());
+        assert!(Lock::is_held(&path));
         drop(held);
+        assert!(!Lock::is_held(&path) && !Lock::is_held(&path));
+        assert!(!Lock::is_held(&folder.path().join("none")));
         assert!(Lock::take(&path).expect("a lock").is_some());
     }
 

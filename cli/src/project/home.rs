@@ -9,6 +9,9 @@ use wattle_core::{Name, name::NAME_LEN_MAX};
 use super::{Project, file};
 use crate::signing::name_like;
 
+/// The file in a host's home that [`wattle_host::DataDir`] locks.
+const DATA_LOCK: &str = "lock";
+
 /// One of the places for a host. What a host is told and what it runs stays with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Home {
@@ -28,6 +31,11 @@ impl Home {
             Self::Further(name) => project.dir().join("hosts").join(name.as_str()),
             Self::Wadm => project.dir().join("wadm"),
         }
+    }
+
+    /// What the host has locked for as long as it runs.
+    pub(crate) fn lock(&self, project: &Project) -> PathBuf {
+        self.data(project).join(DATA_LOCK)
     }
 
     /// What the host writes when it is detached.
@@ -55,7 +63,8 @@ pub(crate) struct Homes {
 impl Homes {
     pub(crate) fn of(project: &Project) -> anyhow::Result<Self> {
         let token = file::read_small(&Home::First.data(project).join("host.jwt"))?;
-        let running = project.lattice()?.live_hosts().map(|host| host.name.clone()).collect();
+        let file = project.lattice()?;
+        let running = file.live_hosts(project).map(|host| host.name.clone()).collect();
         Ok(Self { first: token.as_deref().and_then(admitted), further: further(project)?, running })
     }
 

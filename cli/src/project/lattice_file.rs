@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use wattle_core::{AccountKey, HostKey, LatticeName, Name, OperatorKey};
 use wattle_lattice::{Auth, ConnectOptions, Tls};
 
-use super::{file, process::Process};
+use super::{Project, file, home::Home, process::Process};
 use crate::args::Global;
 
 /// The file's content. Fields that the next version adds are ignored.
@@ -60,8 +60,29 @@ pub(crate) struct Nats {
 pub(crate) struct RunningHost {
     pub(crate) key: HostKey,
     pub(crate) name: Name,
+    /// Whether it lives where a further host does; none where an earlier version, which did not write it down, started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) further: Option<bool>,
+    /// It is not ready yet, and answers no command.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) starting: bool,
     #[serde(flatten)]
     pub(crate) process: Process,
+}
+
+impl RunningHost {
+    /// Whether it runs, and here: in a copy of the project's folder the same stands of the same process, which has locked its home
+    /// where it runs, and not the copy of it.
+    fn is_live(&self, project: &Project) -> bool {
+        let is_held = |home: Home| file::Lock::is_held(&home.lock(project));
+        let further = || is_held(Home::Further(self.name.clone()));
+        self.process.is_alive()
+            && match self.further {
+                Some(true) => further(),
+                Some(false) => is_held(Home::First),
+                None => is_held(Home::First) || further(),
+            }
+    }
 }
 
 /// The lattice's name where none is said.
@@ -85,16 +106,32 @@ impl LatticeFile {
         self.lattice.clone().unwrap_or_else(default)
     }
 
-    /// The hosts that still run.
-    pub(crate) fn live_hosts(&self) -> impl Iterator<Item = &RunningHost> {
-        self.hosts.iter().filter(|host| host.process.is_alive())
+    /// The hosts of the project that still run, or are about to.
+    pub(crate) fn live_hosts(&self, project: &Project) -> impl Iterator<Item = &RunningHost> {
+        self.hosts.iter().filter(|host| host.is_live(project))
+    }
+
+    /// A host that runs elsewhere: the folder is a copy of the one that it runs in, keys and all.
+    pub(crate) fn host_of_original(&self, project: &Project) -> Option<&RunningHost> {
+        self.hosts.iter().find(|host| host.process.is_surely_alive() && !host.is_live(project))
     }
 
     /// A host runs. Where no other is meant, the project's first one is, so it leads the list; those that are no more leave it.
-    pub(crate) fn add(&mut self, host: RunningHost, first: bool) {
+    pub(crate) fn add(&mut self, host: RunningHost) {
         self.hosts.retain(|other| other.key != host.key && other.process.is_alive());
-        let at = if first { 0 } else { self.hosts.len() };
+        let at = if host.further == Some(true) { self.hosts.len() } else { 0 };
         self.hosts.insert(at, host);
+    }
+
+    /// A host is ready.
+    pub(crate) fn set_ready(&mut self, key: &HostKey) {
+        let ready = self.hosts.iter_mut().filter(|host| host.key == *key);
+        ready.for_each(|host| host.starting = false);
+    }
+
+    /// The host in this process runs no more.
+    pub(crate) fn remove_own(&mut self) {
+        self.hosts.retain(|host| host.process != Process::own());
     }
 }
 
@@ -107,9 +144,14 @@ impl Nats {
 
     /// What flags and environment say, and else what is `known`. Files are remembered by where they are, not by where we are.
     pub(crate) fn meant(global: &Global, known: Option<Self>) -> anyhow::Result<Option<Self>> {
-        let Some(mut nats) = global.nats_url.as_deref().map(Self::at).or(known) else {
-            return Ok(None);
+        let nats = match (global.nats_url.as_deref().map(Self::at), known) {
+            // Who says only where it is does not mean to be somebody else there.
+            (Some(said), Some(known)) if said.user.is_none() && said.url == known.url => {
+                Some(known)
+            }
+            (said, known) => said.or(known),
         };
+        let Some(mut nats) = nats else { return Ok(None) };
         let place =
             |file: &PathBuf| std::path::absolute(file).with_context(|| file.display().to_string());
         if global.creds.is_some() || global.nkey.is_some() {
@@ -210,11 +252,22 @@ mod tests {
         let options = Nats { nkey: None, ..meant(&["--js-domain", "hub"], &known) }.options("x");
         assert_eq!(options.expect("no file is needed").js_domain.as_deref(), Some("hub"));
         assert_eq!(meant(&["--nats-url", "tls://b"], &known), Nats::at("tls://b"));
+        assert_eq!(meant(&["--nats-url", "a"], &known), known);
+        assert_eq!(meant(&["--nats-url", "me:pass@a"], &known), Nats::at("me:pass@a"));
     }
 
-    fn running(key: char, name: &str, process: Process) -> RunningHost {
+    fn further(key: char, name: &str, process: Process) -> RunningHost {
         let key = format!("N{}", key.to_string().repeat(55)).parse().expect("a key");
-        RunningHost { key, name: name.parse().expect("a name"), process }
+        let name = name.parse().expect("a name");
+        RunningHost { key, name, further: Some(true), starting: true, process }
+    }
+
+    fn first(key: char, name: &str) -> RunningHost {
+        RunningHost { further: Some(false), ..further(key, name, Process::own()) }
+    }
+
+    fn names<'a>(hosts: impl IntoIterator<Item = &'a RunningHost>) -> Vec<&'a str> {
+        hosts.into_iter().map(|host| host.name.as_str()).collect()
     }
 
     #[test]
@@ -223,13 +276,56 @@ mod tests {
         let mut child = std::process::Command::new("true").spawn().expect("it is installed");
         let gone = Process::with_pid(child.id());
         child.wait().expect("it ends");
-        file.add(running('A', "gone", gone), false);
-        file.add(running('B', "further", Process::own()), false);
-        file.add(running('C', "first", Process::own()), true);
-        file.add(running('B', "further", Process::own()), false);
-        let names: Vec<&str> = file.live_hosts().map(|host| host.name.as_str()).collect();
-        assert_eq!(names, ["first", "further"]);
-        assert_eq!(file.hosts.len(), 2);
+        file.add(further('A', "gone", gone));
+        file.add(further('B', "further", Process::own()));
+        file.add(first('C', "first"));
+        file.add(further('B', "further", Process::own()));
+        assert_eq!(names(&file.hosts), ["first", "further"]);
+        file.set_ready(&file.hosts[1].key.clone());
+        let starting: Vec<bool> = file.hosts.iter().map(|host| host.starting).collect();
+        assert_eq!(starting, [true, false]);
+        file.remove_own();
+        assert_eq!(names(&file.hosts), [""; 0]);
+    }
+
+    #[test]
+    fn a_copy_of_a_project_has_none_of_its_hosts() {
+        let (folder, copy) =
+            (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let (original, copy) = (Project::at(folder.path()), Project::at(copy.path()));
+        let mut file = LatticeFile::default();
+        file.add(first('A', "first"));
+        file.add(further('B', "second", Process::own()));
+        file.add(further('C', "third", Process::own()));
+        let third = || Home::Further("third".parse().expect("a name"));
+        let _held = [lock(Home::First, &original), lock(third(), &original)];
+        drop(lock(Home::First, &copy)); // as it is copied, locked by nobody
+        assert_eq!(names(file.live_hosts(&original)), ["first", "third"]);
+        assert_eq!(names(file.live_hosts(&copy)), [""; 0]);
+        let _held = lock(third(), &copy);
+        assert_eq!(names(file.live_hosts(&copy)), ["third"]);
+        let is_copy = |file: &LatticeFile, of| file.host_of_original(of).is_some();
+        assert!(is_copy(&file, &copy), "the first one runs in the original");
+        file.hosts.retain(|host| host.name.as_str() == "third");
+        assert!(!is_copy(&file, &copy) && !is_copy(&file, &original));
+    }
+
+    fn lock(home: Home, project: &Project) -> wattle_host::DataDir {
+        wattle_host::DataDir::claim(home.data(project)).expect("free")
+    }
+
+    #[test]
+    fn a_host_that_an_earlier_version_started_runs_wherever_it_lives() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let project = Project::at(folder.path());
+        let mut file = LatticeFile::default();
+        file.add(RunningHost { further: None, ..first('B', "b") });
+        let text = serde_json::to_string(&file).expect("JSON");
+        assert!(!text.contains("further"), "{text}");
+        let file: LatticeFile = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(names(file.live_hosts(&project)), [""; 0]);
+        let _held = lock(Home::Further("b".parse().expect("a name")), &project);
+        assert_eq!(names(file.live_hosts(&project)), ["b"]);
     }
 
     #[test]
@@ -237,7 +333,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("lattice.json");
         assert_eq!(LatticeFile::read(&path).expect("nothing there"), LatticeFile::default());
-        let host = running('A', "pi", Process::own());
+        let host = further('A', "pi", Process::own());
         let file = LatticeFile {
             lattice: Some("shop".parse().expect("a name")),
             nats: Some(Nats::at("nats://a")),
@@ -248,6 +344,10 @@ mod tests {
         file.write(&path).expect("written");
         let read = LatticeFile::read(&path).expect("read");
         assert_eq!(read, file);
-        assert_eq!(read.live_hosts().count(), 1);
+        let earlier = r#"{"hosts": [{"key": "KEY", "name": "pi", "pid": 7}]}"#;
+        let earlier = earlier.replace("KEY", file.hosts[0].key.as_str());
+        file::write_private(&path, earlier.as_bytes()).expect("written");
+        let read = LatticeFile::read(&path).expect("read");
+        assert_eq!((read.hosts[0].further, read.hosts[0].starting), (None, false));
     }
 }

@@ -38,6 +38,11 @@ impl Process {
         }
     }
 
+    /// Whether it runs, and no other process can have its number.
+    pub(crate) fn is_surely_alive(&self) -> bool {
+        self.started.is_some() && self.is_alive()
+    }
+
     /// Asks it to end.
     pub(crate) fn terminate(&self) {
         self.signal(Signal::TERM);

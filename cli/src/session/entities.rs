@@ -60,16 +60,23 @@ pub(crate) fn party(inventories: &[Inventory], id: &EntityId) -> Result<Party, P
 }
 
 /// A host that runs a party.
-pub(crate) fn host_of<'a>(inventories: &'a [Inventory], party: &Party) -> Option<&'a HostKey> {
+pub(crate) fn host_of<'a>(inventories: &'a [Inventory], party: &'a Party) -> Option<&'a HostKey> {
+    hosts_of(inventories, party).next()
+}
+
+/// All hosts that run a party: first those that say so themselves.
+pub(crate) fn hosts_of<'a>(
+    inventories: &'a [Inventory],
+    party: &'a Party,
+) -> impl Iterator<Item = &'a HostKey> {
     let runs = |id: &EntityId, identity: &Identity| *id == party.id && *identity == party.identity;
-    let here = inventories.iter().find(|inventory| {
+    let here = inventories.iter().filter(move |inventory| {
         inventory.actors.iter().any(|actor| runs(&actor.id, &actor.identity))
             || inventory.providers.iter().any(|provider| runs(&provider.id, &provider.identity))
     });
-    here.map(|inventory| &inventory.host).or_else(|| {
-        let mut elsewhere = inventories.iter().flat_map(|inventory| &inventory.elsewhere);
-        elsewhere.find(|there| runs(&there.id, &there.identity)).map(|there| &there.host)
-    })
+    let elsewhere = inventories.iter().flat_map(|inventory| &inventory.elsewhere);
+    let elsewhere = elsewhere.filter(move |there| runs(&there.id, &there.identity));
+    here.map(|inventory| &inventory.host).chain(elsewhere.map(|there| &there.host))
 }
 
 /// Who runs under an id.

@@ -145,3 +145,31 @@ async fn a_user_can_do_what_their_rights_say_and_no_more() {
     assert_refused(insider.tell(&looker, stop()).await, "a user without the right control");
     lattice.actor_status("hello").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_several_commands_revoke_at_once_is_all_revoked() {
+    let (lattice, insider, chain) = with_hello().await;
+    let project = lattice.project().to_string_lossy().into_owned();
+    let copy = crate::one_machine::copied(&lattice);
+    let audience = chain.audience();
+    let users: Vec<_> = (0..7)
+        .map(|n| {
+            let rights = [Right::Inspect].into();
+            chain.account.user_with(&format!("user-{n}"), &audience, rights)
+        })
+        .collect();
+    let (spared, revoked) = users.split_first().expect("seven");
+    let revoking = revoked.iter().enumerate().map(async |(n, user)| {
+        let (key, dir) = (user.key.public(), if n % 2 == 0 { &project } else { &copy });
+        lattice.wattle(&["claims", "revoke", &key, "--dir", dir]).await
+    });
+    for said in futures::future::join_all(revoking).await {
+        said.ok();
+    }
+    for (n, user) in revoked.iter().enumerate() {
+        let answer = insider.tell(user, Command::GetInventory).await;
+        assert_refused(answer, &format!("revoked user {n}"));
+    }
+    let answer = insider.tell(spared, Command::GetInventory).await;
+    assert!(matches!(answer, Some(Ok(Outcome::Inventory(_)))), "{answer:?}");
+}

@@ -1,13 +1,15 @@
 //! Every edge needs its grants, and a denial says what is missing.
 
-use wattle_claims::{ActorClaims, Draft, RecordKey};
+use std::{collections::BTreeMap, num::NonZeroU16};
+
+use wattle_claims::{ActorClaims, Draft, RecordKey, Right};
 use wattle_core::{
-    Link,
-    control::Command,
+    Digest, EntityId, Link,
+    control::{ActorLimits, Command, FailureKind, Scale, StartActor, UserCall},
     entity::{CodeKey, Identity, Party},
     event::Event,
 };
-use wattle_testing::{Guest, HTTP, KEY_VALUE, Lattice, Site, event};
+use wattle_testing::{Chain, Guest, HTTP, KEY_VALUE, Lattice, Site, event};
 
 const STORE: &str = "keyvalue-embedded";
 const STORE_INTERFACE: &str = "wasi:keyvalue/store";
@@ -67,6 +69,22 @@ async fn a_link_for_one_interface_grants_no_other() {
     assert_eq!(kit.get("/kv?op=set&key=a&value=1").await.status, 200);
     assert_eq!(kit.get("/kv?op=increment&key=n").await.status, 403);
     lattice.wattle(&["why", "kit", STORE, "wasi:keyvalue/atomics"]).await.code(3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_link_grants_nothing_on_another_host_either() {
+    let lattice = Lattice::start().await;
+    lattice.up(&["--name", "second"]).await;
+    lattice.provider_on("second", STORE).await;
+    lattice.actor_on("second", Guest::Kit, "kit", &[]).await;
+    let kit = lattice.expose("kit").await;
+    for round in 0..5 {
+        lattice.link("kit", STORE, KEY_VALUE, &[]).await;
+        assert_eq!(kit.get("/kv?op=set&key=a&value=1").await.status, 200, "round {round}");
+        lattice.wattle(&["link", "del", "kit", STORE, "wasi:keyvalue"]).await.ok();
+        assert_eq!(kit.get("/kv?op=get&key=a").await.status, 403, "round {round}");
+    }
+    lattice.wattle(&["link", "del", "kit", STORE, "wasi:keyvalue"]).await.code(4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -206,11 +224,76 @@ async fn a_user_without_the_right_to_invoke_cannot_call() {
     lattice.actor(Guest::Hello, "hello").await;
     let chain = lattice.chain();
     let audience = chain.audience();
-    let rights = [wattle_claims::Right::Inspect].into();
+    let rights = [Right::Inspect].into();
     let looker = chain.account.user_with("looker", &audience, rights);
     let keys = lattice.project().join("keys");
     std::fs::write(keys.join("user.nk"), looker.key.seed()).expect("written");
     std::fs::write(keys.join("user.jwt"), &looker.token).expect("written");
     lattice.wattle(&["get", "inventory"]).await.ok();
     lattice.wattle(&["call", "hello", "/"]).await.code(3).naming(&["invoke"]);
+}
+
+/// A lattice may be several accounts': whoever a host belongs to commands all that runs there, others what is their own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_of_another_account_commands_what_is_its_own_alone() {
+    let lattice = Lattice::start().await;
+    let hello = lattice.serve(Guest::Hello, "hello").await;
+    let (own, insider) = (lattice.chain(), lattice.insider().await);
+    let other = own.other_account("other");
+    let rights = [Right::Control, Right::Invoke, Right::Inspect].into();
+    let user = other.user_with("theirs", &own.audience(), rights);
+    let theirs = Chain { account: other, ..lattice.chain() };
+    let file = lattice.write("theirs.wasm", &theirs.sign_actor(&Guest::Kit.component(), "theirs"));
+    lattice.wattle(&["start", "actor", &file, "--id", "theirs"]).await.ok();
+    let artifact = async |id: &str| -> Digest {
+        let status = lattice.actor_status(id).await;
+        serde_json::from_value(status["artifact"].clone()).expect("a digest")
+    };
+    let id = |id: &str| -> EntityId { id.parse().expect("an id") };
+    let start = |name: &str, artifact: Digest| {
+        Command::StartActor(StartActor {
+            id: id(name),
+            artifact,
+            scale: Scale::UpTo(NonZeroU16::MIN),
+            config: Vec::new(),
+            limits: ActorLimits::default(),
+            values: BTreeMap::new(),
+            program: None,
+        })
+    };
+    let call = UserCall {
+        target: id("hello"),
+        interface: "acme:shop/pricing".parse().expect("an interface"),
+        function: "quote".to_owned(),
+        params: Vec::new(),
+        body: Vec::new(),
+        deadline_ms: 1_000,
+        trace: None,
+    };
+    for denied in [
+        Command::StopActor { id: id("hello") },
+        Command::ScaleActor { id: id("hello"), scale: Scale::Stopped },
+        Command::StopProvider { id: id("http-server") },
+        Command::Call(call),
+        Command::DrainHost { force: true, undo: false },
+        Command::StopHost { grace_ms: 0 },
+        start("fresh", artifact("hello").await),
+        start("hello", artifact("theirs").await),
+    ] {
+        let what = format!("{denied:?}");
+        let answer = insider.tell(&user, denied).await;
+        let failure = answer.expect("it is answered").expect_err(&what);
+        assert_eq!(failure.kind, FailureKind::Denied, "{what}: {failure}");
+        assert!(failure.message.contains("account"), "{what}: {failure}");
+    }
+    assert_eq!(hello.get("/").await.status, 200);
+    for allowed in
+        [start("more", artifact("theirs").await), Command::StopActor { id: id("theirs") }]
+    {
+        let what = format!("{allowed:?}");
+        let answer = insider.tell(&user, allowed).await;
+        answer.expect("it is answered").unwrap_or_else(|failure| panic!("{what}: {failure}"));
+    }
+    // Who runs the host may stop what others run there.
+    lattice.wattle(&["stop", "actor", "more"]).await.ok();
 }

@@ -4,10 +4,11 @@ use std::{fmt::Write as _, path::PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
+use serde_json::{Value, json};
 use wattle_claims::content_of;
 use wattle_core::{
     EntityId, Interface, Link, Name,
-    deployment::{Version, VersionName},
+    deployment::{Component, Version, VersionName},
     entity::CodeKey,
 };
 use wattle_wadm::{declare, manifest::Manifest};
@@ -18,7 +19,9 @@ use super::{
     resolve::{self, Artifact},
     wait::Goal,
 };
-use crate::{args::value, commands::Context, exit::Exit, problem::Problem, session::Session};
+use crate::{
+    args::value, commands::Context, exit::Exit, output::Output, problem::Problem, session::Session,
+};
 
 /// Deploy an application, and wait until it answers
 ///
@@ -47,14 +50,16 @@ pub(super) async fn run(context: &Context, args: DeployArgs) -> anyhow::Result<E
     let text = Text::read(&args.file).await?;
     let manifest = text.manifest(context.output)?;
     let session = context.session().await?;
-    let artifacts = resolve::artifacts(&session, text.folder.as_deref(), manifest)?;
+    let before = session.deployed(&manifest.name).await?;
+    let deployment = before.as_ref().and_then(|before| before.record.value.as_ref());
+    let versions = deployment.map_or(&[][..], |deployment| &deployment.versions);
+    let artifacts = resolve::artifacts(&session, text.folder.as_deref(), manifest, versions)?;
     let known = resolve::known(&session, manifest, &artifacts).await?;
     let version = named(manifest, |name| declare::version(manifest, name, &known))?;
     if !args.plaintext_secrets {
         check_passwords(&version)?;
     }
-    let before = session.deployed(&manifest.name).await?;
-    context.output.note(&grants(&manifest.name, &artifacts, &version));
+    tell_grants(context.output, &manifest.name, &artifacts, &version);
     if args.dry_run {
         context
             .output
@@ -106,8 +111,51 @@ fn check_passwords(version: &Version) -> Result<(), Problem> {
     Ok(())
 }
 
-/// What the deployment grants, for whoever is about to sign it.
-pub(super) fn grants(application: &Name, artifacts: &[Artifact], version: &Version) -> String {
+/// Says what the deployment grants, for whoever is about to sign it.
+pub(super) fn tell_grants(
+    output: Output,
+    application: &Name,
+    artifacts: &[Artifact],
+    version: &Version,
+) {
+    let components: Vec<Value> = artifacts
+        .iter()
+        .map(|artifact| {
+            let Artifact { component, identity, imports, exports, signed_now, .. } = artifact;
+            json!({
+                "id": declare::id(application, component),
+                "key": identity.key.to_string(),
+                "signed-now": signed_now,
+                "calls": imports,
+                "answers": exports,
+                "lacks": lacking(application, artifact, version),
+            })
+        })
+        .chain(signed_before(application, artifacts, version).map(
+            |component| json!({"id": component.id, "key": component.program.identity.key.to_string()}),
+        ))
+        .collect();
+    let said = json!({"grants": {
+        "application": application,
+        "version": version.name,
+        "components": components,
+        "links": version.links,
+    }});
+    output.aside(&said, || grants(application, artifacts, version));
+}
+
+/// What was signed and stored before, which nobody looks into again.
+fn signed_before<'a>(
+    application: &Name,
+    artifacts: &[Artifact],
+    version: &'a Version,
+) -> impl Iterator<Item = &'a Component> {
+    let known: Vec<EntityId> =
+        artifacts.iter().map(|it| declare::id(application, &it.component)).collect();
+    version.components.iter().filter(move |component| !known.contains(&component.id))
+}
+
+fn grants(application: &Name, artifacts: &[Artifact], version: &Version) -> String {
     let mut text = format!("{application} {} grants:", version.name);
     let joined = |names: &[Interface]| {
         let names: Vec<&str> = names.iter().map(|name| name.as_str()).collect();
@@ -128,10 +176,7 @@ pub(super) fn grants(application: &Name, artifacts: &[Artifact], version: &Versi
             let _ = write!(text, "\n    lacks    {}: no link provides it", joined(&lacking));
         }
     }
-    // What was signed and stored before, which nobody looks into again.
-    let is_known =
-        |id: &EntityId| artifacts.iter().any(|it| declare::id(application, &it.component) == *id);
-    for component in version.components.iter().filter(|component| !is_known(&component.id)) {
+    for component in signed_before(application, artifacts, version) {
         let key = component.program.identity.key.to_string();
         let _ = write!(text, "\n  {} ({}…)", component.id, key.get(..8).unwrap_or_default());
     }

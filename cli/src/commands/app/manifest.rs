@@ -7,6 +7,7 @@ use std::{
 };
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use serde_json::json;
 use wattle_wadm::manifest::{self, Finding, Manifest, Place, Reading, Severity};
 
 use super::fetch;
@@ -45,7 +46,9 @@ impl Text {
     /// The application, after everything that is to be said about it was said beside the answer.
     pub(super) fn manifest(&self, output: Output) -> Result<&Manifest, Problem> {
         if !self.reading.findings.is_empty() {
-            output.note(self.shown().trim_end());
+            let Reading { findings, unsaid, .. } = &self.reading;
+            let said = json!({"file": self.name, "findings": findings, "unsaid": unsaid});
+            output.aside(&said, || self.shown().trim_end().to_owned());
         }
         self.reading.manifest.as_ref().ok_or_else(|| {
             Problem::new(Exit::Failed, format!("{} is not valid", self.name))

@@ -1,12 +1,14 @@
 //! What a manifest's images are: files, signed here if nobody has, and the providers that come with Wattle.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use wattle_claims::{ActorClaims, ProviderClaims, Timestamp, module, provider};
+use wattle_claims::{ActorClaims, KeyKind, ProviderClaims, Timestamp, module, provider};
 use wattle_core::{
     AccountKey, Digest, Identity, Interface, Name,
+    deployment::Version,
     entity::{CodeKey, Party},
+    name::NAME_LEN_MAX,
 };
 use wattle_wadm::{
     declare::{self, Known, Resolved},
@@ -16,7 +18,7 @@ use wattle_wadm::{
 use crate::{
     exit::Exit,
     problem::Problem,
-    project::file,
+    project::{Project, file, keys},
     session::Session,
     signing::{
         component, name_like,
@@ -36,16 +38,17 @@ pub(super) struct Artifact {
     pub(super) signed_now: bool,
 }
 
-/// Everything that a manifest's images are. What is wrong with one of them is said of all.
+/// Everything that a manifest's images are; `deployed` are the versions that may run now. What is wrong with one of them is said of all.
 pub(super) fn artifacts(
     session: &Session,
     folder: Option<&Path>,
     manifest: &Manifest,
+    deployed: &[Version],
 ) -> anyhow::Result<Vec<Artifact>> {
     let (mut artifacts, mut problems) = (Vec::new(), Vec::new());
     for component in &manifest.components {
         let Source::Image(image) = &component.source else { continue };
-        let found = one(session, folder, manifest, component, image);
+        let found = one(session, folder, (manifest, deployed), component, image);
         match found.with_context(|| format!("component {}", component.name)) {
             Ok(artifact) => artifacts.push(artifact),
             Err(error) => problems.push(error),
@@ -65,7 +68,7 @@ pub(super) fn artifacts(
 fn one(
     session: &Session,
     folder: Option<&Path>,
-    manifest: &Manifest,
+    (manifest, deployed): (&Manifest, &[Version]),
     component: &Component,
     image: &Image,
 ) -> anyhow::Result<Artifact> {
@@ -93,20 +96,21 @@ fn one(
         }
     };
     match component.kind {
-        Kind::Actor => actor(session, manifest, component, bytes),
+        Kind::Actor => actor(session, (manifest, deployed), component, bytes),
         Kind::Provider => provider_of(session, component, bytes),
     }
 }
 
 fn actor(
     session: &Session,
-    manifest: &Manifest,
+    (manifest, deployed): (&Manifest, &[Version]),
     component: &Component,
     bytes: Vec<u8>,
 ) -> anyhow::Result<Artifact> {
     let (bytes, signed_now) = match module::read(&bytes) {
         Err(module::ModuleError::NoClaims { .. }) => {
-            (sign(session, manifest, component, &bytes)?, true)
+            let name = signed_as(&session.project, &manifest.name, &component.name, deployed)?;
+            (sign(session, manifest, name, &bytes)?, true)
         }
         _ => (bytes, false),
     };
@@ -133,11 +137,10 @@ impl Artifact {
 fn sign(
     session: &Session,
     manifest: &Manifest,
-    component: &Component,
+    name: Name,
     bytes: &[u8],
 ) -> anyhow::Result<Vec<u8>> {
-    let name = name_like(&format!("{}-{}", manifest.name, component.name))?;
-    let path = session.project.artifact(&format!("{name}.wasm"));
+    let path = file_of(&session.project, &name);
     let earlier = std::fs::read(&path).ok();
     // The same code is not another artifact for being part of another version.
     let same = earlier.as_deref().and_then(|wasm| module::read(wasm).ok());
@@ -150,6 +153,39 @@ fn sign(
     let signed = component::sign(&session.project, bytes, draft, earlier)?;
     file::write_private(&path, &signed.wasm)?;
     Ok(signed.wasm)
+}
+
+/// What a component is called where it is signed here, which its key and its file are called, too. `web` of `shop-cart` is not `cart-web`
+/// of `shop`, nor what `wattle build` made of a crate: so a hash of both names is part of it.
+fn signed_as(
+    project: &Project,
+    application: &Name,
+    component: &Name,
+    deployed: &[Version],
+) -> anyhow::Result<Name> {
+    const HEX_LEN: usize = 16; // 64 bits: a manifest of somebody else's cannot be made to meet another's key
+    let both = format!("{application}-{component}");
+    let id = declare::id(application, component);
+    // What was signed before names had a hash keeps its key where it is deployed with it, or nothing else can have been called the same.
+    let earlier = name_like(&both)?;
+    let key = project.keys().artifact_path(keys::Artifact::Actor, &earlier);
+    if let Some(key) = keys::read_key(&key, KeyKind::Actor)? {
+        let key = key.public();
+        let mut running = deployed.iter().flat_map(|version| &version.components);
+        let is_clear = both.len() <= NAME_LEN_MAX && both.matches('-').count() == 1;
+        if running.any(|it| it.id == id && it.program.identity.key.to_string() == key)
+            || (is_clear && file_of(project, &earlier).is_file())
+        {
+            return Ok(earlier);
+        }
+    }
+    let hash = module::digest(id.as_str().as_bytes()).hex();
+    let shown = &both[..both.len().min(NAME_LEN_MAX - HEX_LEN - 1)];
+    name_like(&format!("{shown}-{}", &hash[..HEX_LEN]))
+}
+
+fn file_of(project: &Project, name: impl std::fmt::Display) -> PathBuf {
+    project.artifact(&format!("{name}.wasm"))
 }
 
 fn provider_of(
@@ -232,4 +268,84 @@ async fn shared(session: &Session, application: &Name, theirs: &Name) -> anyhow:
     let found = version.components.iter().find(|component| component.id == id);
     let found = found.ok_or_else(|| missing(format!("{application} has no component {theirs}")))?;
     Ok(Party { id, identity: found.program.identity.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use wattle_core::deployment::Scaler;
+
+    use super::*;
+
+    fn called(project: &Project, application: &str, component: &str) -> String {
+        called_beside(project, application, component, &[])
+    }
+
+    fn called_beside(
+        project: &Project,
+        application: &str,
+        component: &str,
+        deployed: &[Version],
+    ) -> String {
+        let name = |text: &str| text.parse().expect("a name");
+        let called = signed_as(project, &name(application), &name(component), deployed);
+        called.expect("a name").to_string()
+    }
+
+    fn key(project: &Project, name: &str) -> String {
+        let name = name.parse().expect("a name");
+        project.keys().artifact(keys::Artifact::Actor, &name).expect("made").public()
+    }
+
+    #[test]
+    fn no_two_components_are_signed_under_one_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let project = Project::at(folder.path());
+        let (long, longer) = ("x".repeat(NAME_LEN_MAX), "x".repeat(NAME_LEN_MAX - 1));
+        let pairs = [("shop", "cart-web"), ("shop-cart", "web"), ("a", &long), ("a", &longer)];
+        let names = pairs.map(|(application, component)| called(&project, application, component));
+        assert!(names[0].starts_with("shop-cart-web-"), "{names:?}");
+        assert!(names[1].starts_with("shop-cart-web-"), "{names:?}");
+        assert!(names[2].starts_with("a-x"), "{names:?}");
+        let different: std::collections::BTreeSet<_> = names.iter().collect();
+        assert_eq!(different.len(), names.len(), "{names:?}");
+        assert_eq!(names[0], called(&project, "shop", "cart-web"), "it stays so");
+    }
+
+    #[test]
+    fn what_was_signed_under_a_name_without_a_hash_keeps_it_where_it_is_clear_whose_it_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let project = Project::at(folder.path());
+        for name in ["shop-web", "shop-cart-web"] {
+            file::write_private(&file_of(&project, name), b"signed").expect("written");
+            assert_ne!(called(&project, "shop", "web"), "shop-web", "there is no key of that name");
+        }
+        for name in ["shop-web", "shop-cart-web", "other-web"] {
+            key(&project, name);
+        }
+        assert_eq!(called(&project, "shop", "web"), "shop-web");
+        assert_ne!(called(&project, "shop", "cart-web"), "shop-cart-web");
+        assert_ne!(called(&project, "other", "web"), "other-web");
+    }
+
+    #[test]
+    fn what_is_deployed_with_the_key_of_a_name_without_a_hash_keeps_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let project = Project::at(folder.path());
+        let account = wattle_claims::KeyPair::generate(KeyKind::Account).public();
+        let deployed = |id: &str, key: &str| {
+            let identity = json!({"account": account, "key": {"actor": key}});
+            let program = json!({"artifact": module::digest(b""), "identity": identity});
+            let scaler = Scaler::Spread { instances: 1, spread: Vec::new() };
+            let component = json!({"id": id, "program": program, "scaler": scaler});
+            let version = json!({"name": "v1", "components": [component]});
+            [serde_json::from_value::<Version>(version).expect("a version")]
+        };
+        let own = deployed("my-shop/web", &key(&project, "my-shop-web"));
+        assert_eq!(called_beside(&project, "my-shop", "web", &own), "my-shop-web");
+        assert_ne!(called_beside(&project, "my", "shop-web", &own), "my-shop-web");
+        let another = deployed("my-shop/web", &key(&project, "another"));
+        assert_ne!(called_beside(&project, "my-shop", "web", &another), "my-shop-web");
+        assert_ne!(called(&project, "my-shop", "web"), "my-shop-web");
+    }
 }

@@ -10,7 +10,7 @@ use wattle_core::{
 };
 
 use super::{
-    deploy::grants,
+    deploy::tell_grants,
     record::{self, Waiting},
     status::not_deployed,
     wait::Goal,
@@ -126,7 +126,7 @@ pub(super) async fn rollback(context: &Context, args: RollbackArgs) -> anyhow::R
         Some(name) => find(&session, &deployment, name).await?,
         None => earlier(&session, application, &before, &deployment).await?,
     };
-    context.output.note(&grants(application, &[], &version));
+    tell_grants(context.output, application, &[], &version);
     if args.dry_run {
         let name = &version.name;
         context.output.answer(&version, || format!("{application} {name}: nothing is changed"));

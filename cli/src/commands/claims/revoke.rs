@@ -1,11 +1,18 @@
 //! `wattle claims revoke`: one list per issuer, which only grows.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use clap::Args;
 use serde_json::json;
 use wattle_claims::{Draft, RecordKey, Revocations, Signed, Timestamp};
-use wattle_core::{AccountKey, ActorKey, HostKey, ProviderKey, UserKey, control::Command};
+use wattle_core::{
+    AccountKey, ActorKey, HostKey, ProviderKey, UserKey,
+    control::{Command, Failure, FailureKind},
+};
 
 use crate::{
     commands::{Context, inspect::bytes},
@@ -16,8 +23,14 @@ use crate::{
         file,
         keys::{Role, Signer},
     },
-    session::{Session, records::next_generation},
+    session::{
+        Session,
+        records::{Done, next_generation},
+    },
 };
+
+/// What a host knows of another's list the store knows a moment later.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// Take back what was signed, on the whole lattice
 ///
@@ -52,14 +65,41 @@ pub(super) async fn run(context: &Context, args: RevokeArgs) -> anyhow::Result<E
     let session = context.session().await?;
     let signer = session.project.keys().signer(role)?;
     let host = session.host().await?;
-    let list = signed_list(&session, &signer, &revoked).await?;
-    let command = Command::PutRecord { token: list.text().to_owned() };
-    let done = session.make_so(&host, command).await?;
-    keep(&session, &signer, list.text())?;
+    let done = revoke(&session, &signer, &host, &revoked).await?;
     context.output.answer(&json!({"revoked": revoked, "detail": done.detail}), || {
         format!("revoked as of now: {}", revoked.join(", "))
     });
     Ok(Exit::Ok)
+}
+
+/// Has the host take a list with these. One that leaves out what another command, of another project, had it take meanwhile it does not
+/// take: then the list is made anew.
+async fn revoke(
+    session: &Session,
+    signer: &Signer,
+    host: &HostKey,
+    what: &[String],
+) -> anyhow::Result<Done> {
+    let until = Instant::now() + session.timeout;
+    let _lock = session.project.lock_revocations(session.timeout).await?;
+    loop {
+        let list = signed_list(session, signer, what).await?;
+        let command = Command::PutRecord { token: list.text().to_owned() };
+        match session.make_so(host, command).await {
+            Ok(done) => {
+                keep(session, signer, list.text())?;
+                return Ok(done);
+            }
+            Err(error) if is_stale(&error) && Instant::now() + AGAIN_AFTER < until => {
+                tokio::time::sleep(AGAIN_AFTER).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn is_stale(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Failure>().is_some_and(|failure| failure.kind == FailureKind::Stale)
 }
 
 /// A key, an id or a record's key as it is; of a file the id of its token.
@@ -153,6 +193,14 @@ mod tests {
         assert!(id("counter.signed.wasm").is_err());
         assert!(id("short").is_err());
         assert_eq!(id("0123456789abcdef0123").expect("an id"), "0123456789abcdef0123");
+    }
+
+    #[test]
+    fn a_list_is_made_anew_where_the_host_knows_more_and_only_there() {
+        let failed = |kind| anyhow::Error::from(Failure::new(kind, "x")).context("revoke");
+        assert!(is_stale(&failed(FailureKind::Stale)));
+        assert!(!is_stale(&failed(FailureKind::Denied)));
+        assert!(!is_stale(&anyhow::anyhow!("stale")));
     }
 
     #[test]

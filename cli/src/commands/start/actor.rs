@@ -11,6 +11,7 @@ use wattle_core::{
 
 use super::{file_of, upload};
 use crate::{
+    args::value,
     commands::Context,
     exit::Exit,
     problem::Problem,
@@ -38,7 +39,7 @@ pub(crate) struct ActorArgs {
     #[arg(long, value_name = "CONFIG")]
     config: Vec<Name>,
     /// Linear memory of one instance: 64MiB [default and most: the host's]
-    #[arg(long, value_name = "SIZE", value_parser = quantity::bytes)]
+    #[arg(long, value_name = "SIZE", value_parser = value::memory)]
     memory: Option<u64>,
     /// Calls that may wait for an instance; beyond it they are refused as overloaded
     #[arg(long, value_name = "CALLS")]

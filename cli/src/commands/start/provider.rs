@@ -20,6 +20,9 @@ use crate::{
     },
 };
 
+/// What a Wasm file begins with.
+const WASM_MAGIC: &[u8] = b"\0asm";
+
 #[derive(Debug, Args)]
 #[command(after_help = examples())]
 pub(crate) struct ProviderArgs {
@@ -90,5 +93,10 @@ fn resolve(session: &Session, reference: &str) -> anyhow::Result<(String, Vec<u8
         return Err(Problem::new(Exit::NotFound, what).into());
     }
     let tar = read(&path)?;
+    if tar.starts_with(WASM_MAGIC) {
+        let what = format!("{} is a Wasm component, and a provider is a process", path.display());
+        let next = format!("wattle start actor {}", path.display());
+        return Err(Problem::new(Exit::Usage, what).next(next).into());
+    }
     Ok((claims_in(&tar, &path)?.name, tar))
 }

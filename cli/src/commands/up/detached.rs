@@ -10,18 +10,21 @@ use std::{
 
 use anyhow::Context as _;
 use wattle_core::{HostKey, Name, control::Command as HostCommand};
+use wattle_host::DataDir;
 
 use super::Next;
 use crate::{
-    commands::Context,
+    commands::{Context, down},
     exit::Exit,
-    hosting::{self, Given, Identity},
+    hosting::{Given, Identity, Signals, too_early},
     problem::{Problem, Report},
-    project::{file, home::Home},
+    project::{Project, file, home::Home, process::Process},
 };
 
 /// How often a host that is starting is asked.
 const ASK_EVERY: Duration = Duration::from_millis(50);
+/// How long a new process may take until it stands in `lattice.json`, which is the first that it does.
+const LISTED_WAIT: Duration = Duration::from_secs(30);
 /// How long one such question may take: a host that is there answers at once.
 const ASK_WAIT: Duration = Duration::from_secs(2);
 /// What is shown of the log of a host that did not start.
@@ -35,31 +38,53 @@ pub(super) enum Started {
     Silent(anyhow::Error),
 }
 
-pub(super) async fn start(next: &Next<'_>, name: &Name) -> anyhow::Result<Started> {
-    let Next { context, project, home, .. } = next;
-    let identity = identity(next, name).await?;
+/// Starts it. After an error nothing of it runs; a signal that comes first is one.
+pub(super) async fn start(
+    next: &Next<'_>,
+    name: &Name,
+    data_dir: DataDir,
+    signals: &mut Signals,
+) -> anyhow::Result<Started> {
+    let Next { context, project, home, options } = next;
+    let identity = identity(next, name, &data_dir)?;
+    drop(data_dir); // the process that is to run in it takes it anew
     let step = context.output.step(&format!("starting host {name}"));
     let mut child = spawn(next, &identity)?;
     let key = identity.key.public_key::<HostKey>().context("the host's key")?;
-    match wait_until_it_answers(context, &key, Some((&mut child, &home.log(project)))).await {
-        Ok(()) => {
+    let log = home.log(project);
+    let answers = async {
+        wait_until_it_is_listed(project, &key, &mut child).await?;
+        wait_until_it_answers(context, &key, Some((&mut child, &log))).await
+    };
+    let waited = tokio::select! {
+        answers = answers => Ok(answers),
+        signal = signals.next() => Err(signal),
+    };
+    match waited {
+        Ok(Ok(())) => {
             step.done(&format!("it answers (pid {})", child.id()));
             Ok(Started::Answers(key))
         }
-        Err(error) if child.try_wait().context("the host's process")?.is_none() => {
+        Ok(Err(error)) if child.try_wait().context("the host's process")?.is_none() => {
             step.done(&format!("it runs (pid {}), and does not answer", child.id()));
             Ok(Started::Silent(error))
         }
-        Err(error) => Err(error),
+        Ok(Err(error)) => Err(error),
+        Err(signal) => {
+            drop(step);
+            let process = Process::with_pid(child.id());
+            process.terminate();
+            down::wait_for(name, &process, options.grace, context.output).await?;
+            Err(too_early(signal).into())
+        }
     }
 }
 
-/// Who it will be: made here, where what is wrong can be said. The folder is ours only meanwhile.
-async fn identity(next: &Next<'_>, name: &Name) -> anyhow::Result<Identity> {
-    let data_dir = hosting::claim(next.project, &next.home).await?;
+/// Who it will be: made here, where what is wrong can be said.
+fn identity(next: &Next<'_>, name: &Name, data_dir: &DataDir) -> anyhow::Result<Identity> {
     let given = Given { name: Some(name), ..Given::default() };
     let lattice = next.project.lattice()?.name();
-    Identity::establish(next.project, (&next.home, &data_dir), lattice, given, next.context.output)
+    Identity::establish(next.project, (&next.home, data_dir), lattice, given, next.context.output)
 }
 
 fn spawn(next: &Next<'_>, identity: &Identity) -> anyhow::Result<Child> {
@@ -89,6 +114,29 @@ fn log(path: &Path) -> anyhow::Result<File> {
         .create(true)
         .open(path)
         .with_context(|| path.display().to_string())
+}
+
+/// Until a host stands in `lattice.json` only we know of it: however little patience there is, we do not go away before, nor let go of
+/// the project's lock. One that ended does not stand there either.
+async fn wait_until_it_is_listed(
+    project: &Project,
+    key: &HostKey,
+    child: &mut Child,
+) -> anyhow::Result<()> {
+    let until = Instant::now() + LISTED_WAIT;
+    let is_listed = |pid| {
+        let file = project.lattice()?;
+        anyhow::Ok(file.hosts.iter().any(|host| host.key == *key && host.process.pid == pid))
+    };
+    while !is_listed(child.id())? && child.try_wait().context("the host's process")?.is_none() {
+        if Instant::now() >= until {
+            child.kill().and_then(|()| child.wait()).context("the host's process")?;
+            let what = format!("host {key} did not begin within {} s", LISTED_WAIT.as_secs());
+            return Err(Problem::new(Exit::Failed, what).next("see .wattle/logs").into());
+        }
+        tokio::time::sleep(ASK_EVERY).await;
+    }
+    Ok(())
 }
 
 /// Asks until the host answers, or `--timeout` is over, or its process (if it is our child, with its log) ended.
