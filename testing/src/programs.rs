@@ -20,6 +20,11 @@ pub fn program(name: &str) -> PathBuf {
 
 /// A program of the machine, or of the user's cache where `cargo xtask test` installs what is missing.
 pub(crate) fn installed(name: &str) -> PathBuf {
+    // Chosen where the one in the path is too old.
+    let chosen = env::var_os("WATTLE_NATS_SERVER").filter(|_| name == "nats-server");
+    if let Some(chosen) = chosen.filter(|path| !path.is_empty()) {
+        return chosen.into();
+    }
     let cache = env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cache")))

@@ -9,11 +9,13 @@ mod wrk;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::{
     build,
+    interrupts::Interrupts,
     repository::{Repository, step},
+    scratch::Scratch,
     tools,
 };
 
@@ -55,22 +57,26 @@ impl Options {
 }
 
 /// Measures, writes the JSON, and rewrites `docs/benchmarks.md` if everything was measured.
-pub(crate) fn run(repository: &Repository, arguments: &[String]) -> Result<ExitCode> {
+pub(crate) fn run(repository: &mut Repository, arguments: &[String]) -> Result<ExitCode> {
     let options = Options::parse(arguments)?;
     tools::nats_server(repository)?;
     tools::debian(repository, &["redis-server", "postgres", "initdb", "wrk"])?;
     build::workspace(repository)?;
     build::examples(repository)?;
-    let folder = repository.scratch("bench")?;
+    let scratch = Scratch::take(repository, "bench")?;
+    let folder = scratch.folder();
+    // From here on Ctrl-C must not end us before we have stopped what we started.
+    let mut interrupts = Interrupts::hold()?;
     step("starting everything that is measured");
-    let field = Field::start(repository, &folder, &options.only)?;
-    let rows = measure(repository, &folder, &field.contestants, &options)?;
+    let field = Field::start(repository, folder, &options.only)?;
+    let rows = measure(repository, folder, &field.contestants, &options, &mut interrupts)?;
+    scratch.stop()?;
     drop(field);
     let everything = ALL.iter().all(|id| options.only.contains(id));
     let starts = options
         .only
         .contains(STARTS)
-        .then(|| first_call::measure(repository, &folder))
+        .then(|| first_call::measure(repository, folder, &mut interrupts))
         .transpose()?;
     let report = report::Report::new(rows, starts, options.rounds, options.seconds);
     print!("\n{}", report.table());
@@ -83,7 +89,7 @@ pub(crate) fn run(repository: &Repository, arguments: &[String]) -> Result<ExitC
         std::fs::write(repository.file("docs/benchmarks.md"), report.markdown())?;
         println!("wrote docs/benchmarks.md");
     }
-    std::fs::remove_dir_all(&folder)?;
+    scratch.remove()?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -93,6 +99,7 @@ fn measure(
     folder: &std::path::Path,
     contestants: &[Contestant],
     options: &Options,
+    interrupts: &mut Interrupts,
 ) -> Result<Vec<Row>> {
     let wrk = Wrk::new(repository, folder)?;
     for contestant in contestants {
@@ -106,6 +113,7 @@ fn measure(
     for round in 0..options.rounds as usize {
         step(format_args!("round {} of {}", round + 1, options.rounds));
         for turn in 0..cases.len() {
+            ensure!(!interrupts.came(), "interrupted");
             let index = (turn + round * 3) % cases.len();
             let (who, connections) = cases[index];
             measure_once(&wrk, who, connections, options.seconds, &mut samples[index])?;

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-use crate::repository::{Repository, run, step};
+use crate::{
+    repository::{Repository, run, step},
+    scratch::Scratch,
+};
 
 /// Packages of guests: the examples that answer alone, and what the tests run.
 pub(crate) const EXAMPLES: [&str; 2] = ["examples/http-hello", "examples/keyvalue-counter"];
@@ -56,13 +59,13 @@ pub(crate) fn all_guests(repository: &Repository) -> Result<()> {
 }
 
 fn guests(repository: &Repository, packages: &[&str]) -> Result<()> {
-    let folder = repository.scratch("guests")?;
+    let scratch = Scratch::wait(repository, "guests")?;
     for package in packages {
         step(format_args!("building the component {package}"));
         run(repository
             .command(repository.binary("wattle")?)
             .arg("--dir")
-            .arg(&folder)
+            .arg(scratch.folder())
             .arg("build")
             .arg(package))
         .with_context(|| format!("building {package}"))?;

@@ -3,37 +3,39 @@
 use std::{net::TcpListener, path::Path, process::ExitCode};
 
 use anyhow::{Context as _, Result, ensure};
-use signal_hook::{
-    consts::{SIGHUP, SIGINT, SIGTERM},
-    iterator::Signals,
-};
 
-use crate::{build, lattice::Lattice, repository::Repository, tools};
+use crate::{
+    build, interrupts::Interrupts, lattice::Lattice, repository::Repository, scratch::Scratch,
+    tools,
+};
 
 /// Where the demo's counter listens if nobody else does, and behind it the other one.
 const PORT: u16 = 8080;
 
 /// Installs what is missing, builds, starts, shows, serves until Ctrl-C, and takes everything away again.
-pub(crate) fn run(repository: &Repository) -> Result<ExitCode> {
+pub(crate) fn run(repository: &mut Repository) -> Result<ExitCode> {
     tools::nats_server(repository)?;
     build::workspace(repository)?;
+    let scratch = Scratch::take(repository, "demo")?;
     // From here on Ctrl-C must not end us before we have stopped what we started; while cargo builds it may.
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP]).context("listening for Ctrl-C")?;
-    let folder = repository.scratch("demo")?;
-    let served = serve(repository, &folder, &mut signals);
-    std::fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
-    served?;
+    let mut interrupts = Interrupts::hold()?;
+    let served = serve(repository, scratch.folder(), &mut interrupts);
+    let removed = scratch.remove();
+    if let (Err(error), Err(_)) = (&served, &removed) {
+        eprintln!("{error:#}"); // what is left running is what to do something about
+    }
+    removed.and(served)?;
     println!("Nothing is left running.");
     Ok(ExitCode::SUCCESS)
 }
 
-fn serve(repository: &Repository, folder: &Path, signals: &mut Signals) -> Result<()> {
+fn serve(repository: &Repository, folder: &Path, interrupts: &mut Interrupts) -> Result<()> {
     let lattice = Lattice::in_folder(repository, folder);
     let shown = show_everything(&lattice);
     if shown.is_ok() {
-        signals.forever().next();
-        println!();
-    } else if signals.pending().next().is_some() {
+        interrupts.wait();
+        println!("\nStopping everything; calls under way may finish.");
+    } else if interrupts.came() {
         println!("\nInterrupted.");
         return Ok(()); // what failed did so because of it
     }

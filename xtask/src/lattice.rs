@@ -1,6 +1,7 @@
 //! A lattice of one host in a folder of its own, driven through `wattle` like anyone would.
 
 use std::{
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -14,7 +15,7 @@ use crate::repository::{Repository, output, poll, run};
 /// A host answers commands within this time.
 const HOST_START_MAX: Duration = Duration::from_secs(20);
 
-/// A running lattice; stopped when this is dropped.
+/// A lattice in a [`Scratch`](crate::scratch::Scratch), which stops it.
 pub(crate) struct Lattice<'a> {
     repository: &'a Repository,
     folder: PathBuf,
@@ -62,6 +63,18 @@ impl<'a> Lattice<'a> {
     /// What `WATTLE_DIR` is for this lattice.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Stops it; an error, with the command to run by hand, if some of it may still run.
+    pub(crate) fn down(&self) -> Result<()> {
+        let mut down = self.wattle(&["down", "--quiet"])?;
+        // In a process group of its own: whoever presses Ctrl-C again while it stops would end this, and nothing else would stop it.
+        down.process_group(0);
+        let folder = self.folder.display();
+        let by_hand =
+            format!("WATTLE_DIR={folder} {} down", Path::new(down.get_program()).display());
+        let failed = || format!("{folder} may still run; to stop it: {by_hand}");
+        output(&mut down).map(drop).with_context(failed)
     }
 
     /// A further host in `folder`, admitted as `wattle host` says how; it ends with the child.
@@ -140,15 +153,4 @@ pub(crate) fn actors(inventory: &Value) -> Vec<Value> {
 fn of_hosts(inventory: &Value, what: &str) -> Vec<Value> {
     let hosts = inventory.as_array().map_or(std::slice::from_ref(inventory), Vec::as_slice);
     hosts.iter().filter_map(|host| host[what].as_array()).flatten().cloned().collect()
-}
-
-impl Drop for Lattice<'_> {
-    fn drop(&mut self) {
-        if !self.folder.exists() {
-            return;
-        }
-        if let Err(error) = self.tell(&["down"]) {
-            eprintln!("stopping the lattice in {}: {error:#}", self.folder.display());
-        }
-    }
 }

@@ -8,10 +8,12 @@ mod capabilities;
 mod chaos;
 mod demo;
 mod http;
+mod interrupts;
 mod lattice;
 mod lint;
 mod numbers;
 mod repository;
+mod scratch;
 mod simulate;
 mod test;
 mod tools;
@@ -48,12 +50,12 @@ fn main() -> ExitCode {
 }
 
 fn run(command: &str, rest: &[String]) -> anyhow::Result<ExitCode> {
-    let repository = Repository::find()?;
+    let mut repository = Repository::find()?;
     match command {
-        "demo" => demo::run(&repository),
-        "test" => test::run(&repository, rest),
-        "bench" => bench::run(&repository, rest),
-        "chaos" => chaos::run(&repository, rest),
+        "demo" => demo::run(&mut repository),
+        "test" => test::run(&mut repository, rest),
+        "bench" => bench::run(&mut repository, rest),
+        "chaos" => chaos::run(&mut repository, rest),
         "simulate" => simulate::run(&repository, rest),
         "lint" => lint::run(&repository),
         "" | "help" | "--help" | "-h" => {

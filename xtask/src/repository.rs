@@ -11,12 +11,16 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+/// The variable that tells `wattle` which nats-server to start.
+pub(crate) const NATS_SERVER: &str = "WATTLE_NATS_SERVER";
+
 /// The checkout, and the folder that cargo puts binaries into.
 pub(crate) struct Repository {
     root: PathBuf,
     binaries: PathBuf,
     cache: PathBuf,
     path: OsString,
+    nats_server: Option<PathBuf>,
 }
 
 impl Repository {
@@ -29,7 +33,7 @@ impl Repository {
         let path = env::join_paths(
             env::split_paths(&env::var_os("PATH").unwrap_or_default()).chain([cache.join("bin")]),
         )?;
-        Ok(Self { root, binaries, cache, path })
+        Ok(Self { root, binaries, cache, path, nats_server: None })
     }
 
     /// A file of the checkout.
@@ -49,22 +53,28 @@ impl Repository {
         Ok(path)
     }
 
-    /// A folder for what is made while a command runs; emptied first.
+    /// The same checkout with other binaries.
+    #[cfg(test)]
+    pub(crate) fn with_binaries(self, binaries: PathBuf) -> Self {
+        Self { binaries, ..self }
+    }
+
+    /// Where the scratch folder of that name is ([`Scratch`](crate::scratch::Scratch) takes it).
     pub(crate) fn scratch(&self, name: &str) -> Result<PathBuf> {
         let target = self.binaries.parent().context("the binaries' folder has no parent")?;
-        let folder = target.join("xtask").join(name);
-        if folder.exists() {
-            std::fs::remove_dir_all(&folder)
-                .with_context(|| format!("emptying {}", folder.display()))?;
-        }
-        std::fs::create_dir_all(&folder)?;
-        Ok(folder)
+        Ok(target.join("xtask").join(name))
+    }
+
+    /// Every later command starts this nats-server, whichever comes first in the path.
+    pub(crate) fn use_nats_server(&mut self, server: PathBuf) {
+        self.nats_server = Some(server);
     }
 
     /// A command that starts in the root and finds what was installed into the user's cache.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.current_dir(&self.root).env("PATH", &self.path);
+        command.envs(self.nats_server.iter().map(|server| (NATS_SERVER, server)));
         command
     }
 
@@ -81,7 +91,14 @@ impl Repository {
 
     /// The first program of that name in the path or in our cache.
     pub(crate) fn which(&self, name: &str) -> Option<PathBuf> {
-        env::split_paths(&self.path).map(|folder| folder.join(name)).find(|path| path.is_file())
+        self.all(name).next()
+    }
+
+    /// All programs of that name in the path and in our cache.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = PathBuf> {
+        env::split_paths(&self.path)
+            .map(move |folder| folder.join(name))
+            .filter(|path| path.is_file())
     }
 }
 

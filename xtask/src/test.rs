@@ -21,7 +21,7 @@ const PROGRAMS: [&str; 8] =
     ["redis-server", "postgres", "initdb", "mosquitto", "wrk", "libfaketime", "socat", "ip"];
 
 /// Runs all tests; `arguments` go to `cargo test`, to run some of them.
-pub(crate) fn run(repository: &Repository, arguments: &[String]) -> Result<ExitCode> {
+pub(crate) fn run(repository: &mut Repository, arguments: &[String]) -> Result<ExitCode> {
     let started = Instant::now();
     tools::nats_server(repository)?;
     tools::debian(repository, &PROGRAMS)?;

@@ -32,10 +32,9 @@ pub(crate) struct Contestant {
     pub(crate) processes: Vec<(String, u32)>,
 }
 
-/// All of them, and what keeps them alive.
-pub(crate) struct Field<'a> {
+/// All of them, and those of their processes that end with this value. The lattices are the scratch folder's to stop.
+pub(crate) struct Field {
     pub(crate) contestants: Vec<Contestant>,
-    _lattices: Vec<Lattice<'a>>,
     _children: Vec<Running>,
     _database: Option<postgres::Database>,
 }
@@ -68,9 +67,9 @@ const TWINS: [Twin; 4] = [
 
 const RUNTIMES: [&str; 2] = ["lanes", "multi"];
 
-impl<'a> Field<'a> {
+impl Field {
     /// Starts those whose letters are in `only`.
-    pub(crate) fn start(repository: &'a Repository, folder: &Path, only: &str) -> Result<Self> {
+    pub(crate) fn start(repository: &Repository, folder: &Path, only: &str) -> Result<Self> {
         let redis_port = free_port()?;
         let redis = Running(start_redis(repository, redis_port)?);
         let redis_process = ("redis".to_owned(), redis.0.id());
@@ -88,7 +87,6 @@ impl<'a> Field<'a> {
                 contestants.push(Contestant { id: twin.id, variant: runtime, url, processes });
             }
         }
-        let mut lattices = Vec::new();
         for name in ["together", "apart", "asking"] {
             std::fs::create_dir_all(folder.join(name))?;
         }
@@ -100,7 +98,6 @@ impl<'a> Field<'a> {
                 &redis_url,
                 redis_process.clone(),
             )?);
-            lattices.push(lattice);
         }
         if only.contains(['d', 'g', 'i']) {
             let lattice = Lattice::in_folder(repository, &folder.join("apart"));
@@ -108,7 +105,6 @@ impl<'a> Field<'a> {
             let apart = apart::start(repository, &lattice, folder, &redis_url, redis_process)?;
             contestants.extend(apart.contestants);
             children.extend(apart.children);
-            lattices.push(lattice);
         }
         let mut database = None;
         if only.contains(['j', 'k', 'l', 'm']) {
@@ -116,12 +112,11 @@ impl<'a> Field<'a> {
             let asking = postgres::start(repository, &lattice, folder)?;
             contestants.extend(asking.contestants);
             children.extend(asking.children);
-            lattices.push(lattice);
             database = Some(asking.database);
         }
         contestants.retain(|contestant| only.contains(contestant.id));
         contestants.sort_by_key(|contestant| contestant.id);
-        Ok(Self { contestants, _lattices: lattices, _children: children, _database: database })
+        Ok(Self { contestants, _children: children, _database: database })
     }
 }
 

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::{contestants::free_port, samples::median};
 use crate::{
     build, http,
+    interrupts::Interrupts,
     lattice::{Lattice, actors},
     repository::{Repository, poll},
 };
@@ -44,7 +45,11 @@ impl Starts {
 }
 
 /// Starts and stops the counter's component again and again on one host, each time with and without its compiled code.
-pub(crate) fn measure(repository: &Repository, folder: &Path) -> Result<Starts> {
+pub(crate) fn measure(
+    repository: &Repository,
+    folder: &Path,
+    interrupts: &mut Interrupts,
+) -> Result<Starts> {
     let folder = folder.join("starts");
     std::fs::create_dir_all(&folder)?;
     let lattice = Lattice::in_folder(repository, &folder);
@@ -62,6 +67,7 @@ pub(crate) fn measure(repository: &Repository, folder: &Path) -> Result<Starts> 
     let (mut compiled, mut cached) = (Vec::new(), Vec::new());
     for _ in 0..STARTS {
         for (from_cache, samples) in [(false, &mut compiled), (true, &mut cached)] {
+            ensure!(!interrupts.came(), "interrupted");
             lattice.tell(&["stop", "actor", "hello"])?;
             if !from_cache {
                 std::fs::remove_dir_all(folder.join(".wattle/host/cache/compiled"))?;
