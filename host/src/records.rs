@@ -250,7 +250,7 @@ impl RecordBook {
         }
         let known = self.entries.get(&key).filter(|known| known.is_usable())?;
         let is_newer = (generation, text) > (known.generation, known.text.as_str());
-        (!is_newer).then(|| RecordError::Stale {
+        (!is_newer).then_some(RecordError::Stale {
             key,
             found: generation,
             highest: known.generation,
