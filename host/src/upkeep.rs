@@ -41,7 +41,7 @@ const OWED_RETRY_MAX: Duration = Duration::from_secs(60);
 /// Changes of the store that come within this time are judged together: a host that joins reads all of it at once.
 const SETTLE_AFTER: Duration = Duration::from_millis(250);
 
-/// Before a record that there was no room for is tried again, on top of how far clocks may differ.
+/// Before a record that there was no room for is tried again.
 const ROOM_RETRY: Duration = Duration::from_secs(10);
 
 /// Records that may hold later; further ones wait for the next listing.
@@ -232,13 +232,13 @@ impl Reader<'_> {
                 control.leases.forget();
                 control.provider_leases.listing();
             }
-            RecordChange::Put { key, token, revision } if Lease::is_key(&key) => {
+            RecordChange::Put { key, token, revision, .. } if Lease::is_key(&key) => {
                 control.read_lease(&key, &token, revision);
             }
-            RecordChange::Put { key, token, revision } if ProviderLease::is_key(&key) => {
+            RecordChange::Put { key, token, revision, .. } if ProviderLease::is_key(&key) => {
                 control.provider_leases.saw(&key, &token, revision);
             }
-            RecordChange::Put { key, token, revision } => {
+            RecordChange::Put { key, token, revision, .. } => {
                 self.read(&key, token, revision).await?;
                 self.listed.insert(key);
             }
@@ -275,7 +275,8 @@ impl Reader<'_> {
             Err(error) if error.is_for_now() => {
                 debug!(key, %error, "a record that may hold later");
                 if self.early.len() < EARLY_MAX {
-                    let not_before = error.early().unwrap_or(registry.now().plus(ROOM_RETRY));
+                    let retry = registry.now().plus(LEEWAY + ROOM_RETRY);
+                    let not_before = error.early().unwrap_or(retry);
                     self.early.insert(key.to_owned(), Early { token, revision, not_before });
                 }
                 return Ok(());

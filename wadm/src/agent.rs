@@ -30,7 +30,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 use tracing::{debug, info, warn};
-use wattle_claims::Lease;
+use wattle_claims::{Lease, Timestamp};
 use wattle_core::{HostKey, Name};
 use wattle_lattice::{ControlServer, RecordChange};
 
@@ -113,9 +113,14 @@ async fn read_records(identity: Identity, news: mpsc::Sender<News>, lease: watch
             Ok(mut changes) => {
                 while let Some(change) = changes.next().await {
                     match &change {
-                        RecordChange::Put { key, token, revision } if *key == own => {
-                            let (token, revision) = (token.clone(), *revision);
-                            see(&lease, Seen::Put { token, revision, since: Instant::now() });
+                        RecordChange::Put { key, token, revision, stored_s } if *key == own => {
+                            let put = Seen::Put {
+                                token: token.clone(),
+                                revision: *revision,
+                                stored: Timestamp::from_secs(*stored_s),
+                                since: Instant::now(),
+                            };
+                            see(&lease, put);
                             continue;
                         }
                         RecordChange::Gone { key } if *key == own => see(&lease, Seen::Absent),
@@ -271,7 +276,7 @@ impl Worker {
     fn hear(&mut self, news: News) {
         let identity = self.identity.clone();
         match news {
-            News::Record(RecordChange::Put { key, token, revision }) => {
+            News::Record(RecordChange::Put { key, token, revision, .. }) => {
                 self.is_due |= self.view.read(&identity, &key, &token, revision);
             }
             News::Record(RecordChange::Listed) => {

@@ -41,6 +41,8 @@ pub enum RecordChange {
         token: String,
         /// The bucket's revision of it, for `put`'s `expected`.
         revision: u64,
+        /// When the bucket took it, by NATS's clock: seconds since 1970.
+        stored_s: u64,
     },
     /// Somebody deleted a key. Absence changes nothing: whoever knows the record may put it again.
     Gone {
@@ -183,7 +185,9 @@ impl<'a> Round<'a> {
         self.seen.saw(&message.subject, revision);
         if let Some(key) = self.records.key(message).map(str::to_owned) {
             let change = if holds_value(message) {
-                RecordChange::Put { key, token: self.records.token(&message.payload), revision }
+                let stored_s = u64::try_from(info.published.unix_timestamp()).unwrap_or(0);
+                let token = self.records.token(&message.payload);
+                RecordChange::Put { key, token, revision, stored_s }
             } else {
                 RecordChange::Gone { key }
             };

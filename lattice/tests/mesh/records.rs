@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use futures::{Stream, StreamExt};
@@ -100,8 +100,12 @@ async fn who_watches_sees_what_is_there_and_then_what_changes() {
     assert_eq!(next(&mut changes).await, RecordChange::Listing { replaced: false });
     assert_eq!(next(&mut changes).await, RecordChange::Listed);
     let revision = records.put("a", "1", None).await.unwrap();
-    let put = RecordChange::Put { key: "a".into(), token: "1".into(), revision };
-    assert_eq!(next(&mut changes).await, put);
+    let RecordChange::Put { key, token, revision: its, stored_s } = next(&mut changes).await else {
+        panic!("it was put");
+    };
+    assert_eq!((key.as_str(), token.as_str(), its), ("a", "1", revision));
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    assert!(stored_s.abs_diff(now_s) < 60, "NATS is on this machine");
 
     let other = scene.connect().await.records().await.unwrap();
     assert_eq!(listing(&mut other.watch().await.unwrap()).await, (false, map(&[("a", "1")])));

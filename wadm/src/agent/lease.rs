@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
-use wattle_claims::{Lease, Signed};
+use wattle_claims::{LEEWAY, Lease, Signed, Timestamp};
 use wattle_core::HostKey;
 use wattle_lattice::{Records, RecordsError};
 
@@ -29,8 +29,8 @@ pub(super) enum Seen {
     Unread,
     /// There is none.
     Absent,
-    /// This stands there, since then as far as we know.
-    Put { token: String, revision: u64, since: Instant },
+    /// This stands there, since then as far as we know; `stored` by NATS's clock.
+    Put { token: String, revision: u64, stored: Timestamp, since: Instant },
 }
 
 /// The lease, where we hold it.
@@ -149,20 +149,26 @@ impl Keeper {
         match &*self.seen.borrow() {
             Seen::Unread => None,
             Seen::Absent => Some(0),
-            Seen::Put { token, revision, since } => {
+            Seen::Put { token, revision, stored, since } => {
                 // What we held before we were started again, what was laid down, and what is no lease at all, nobody holds.
                 let is_held = self
-                    .read(token)
+                    .read(token, *stored)
                     .is_some_and(|lease| !lease.released && lease.holder != self.identity.host);
                 (!is_held || since.elapsed() > EXPIRES_AFTER).then_some(*revision)
             }
         }
     }
 
-    fn read(&self, token: &str) -> Option<Lease> {
-        let lease = Signed::<Lease>::parse(token)
-            .and_then(|lease| lease.verify_held(&self.identity.trust(), self.identity.now()));
+    /// The lease that stands there, if it is one. Of a wadm whose clock is ahead it is none, for no host follows what that one signs: but it is
+    /// ours that may be behind, so NATS's has to say so, too.
+    fn read(&self, token: &str, stored: Timestamp) -> Option<Lease> {
+        let (trust, now) = (self.identity.trust(), self.identity.now());
+        let lease = Signed::<Lease>::parse(token).and_then(|lease| lease.verify_held(&trust, now));
         match lease {
+            Ok(lease) if is_ahead(lease.issued_at, [now, stored]) => {
+                warn!(holder = %lease.body.holder, "who holds the lease has a clock that is ahead");
+                None
+            }
             Ok(lease) if *lease.account() == self.identity.account => Some(lease.body.clone()),
             Ok(_) => None,
             Err(error) => {
@@ -201,5 +207,24 @@ impl Keeper {
         if let Ok(Ok(_)) = laid_down.await {
             info!(term, "this wadm has laid the lease down");
         }
+    }
+}
+
+/// Whether something was signed later than it is by all of these clocks.
+fn is_ahead(signed: Timestamp, clocks: [Timestamp; 2]) -> bool {
+    clocks.iter().all(|clock| signed > clock.plus(LEEWAY))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_ahead_only_where_two_others_say_so() {
+        let at = |seconds: u64| Timestamp::from_secs(1_800_000_000 + seconds);
+        assert!(is_ahead(at(300), [at(0), at(10)]));
+        assert!(!is_ahead(at(300), [at(0), at(300)]), "ours is behind");
+        assert!(!is_ahead(at(300), [at(299), at(0)]), "NATS's is behind");
+        assert!(!is_ahead(at(60), [at(0), at(0)]));
     }
 }
