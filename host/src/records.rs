@@ -85,6 +85,20 @@ pub(crate) enum RecordError {
 }
 
 impl Entry {
+    /// Whether it holds here and now.
+    pub(crate) fn holds(&self, trust: &Trust, now: Timestamp) -> bool {
+        match &self.record {
+            Kept::Link(record) => record.standing(trust, now).is_ok(),
+            Kept::Config(record) => record.standing(trust, now).is_ok(),
+            Kept::Share(record) => record.standing(trust, now).is_ok(),
+            Kept::Revocations(list) => list.standing(trust, now).is_ok(),
+            Kept::Placement(record, _) => record.standing(trust, now).is_ok(),
+            Kept::Deployment(record, _) => record.standing(trust, now).is_ok(),
+            Kept::Rollout(record) => record.standing(trust, now).is_ok(),
+            Kept::Unusable { .. } => false,
+        }
+    }
+
     pub(crate) fn is_usable(&self) -> bool {
         !matches!(self.record, Kept::Unusable { .. })
     }

@@ -345,8 +345,9 @@ impl Registry {
     pub(crate) fn record_text(&self, key: &str) -> Option<String> {
         let key = key.parse().ok()?;
         let inner = self.inner.lock();
-        let usable = inner.records.get(&key).filter(|entry| entry.is_usable());
-        usable.map(|entry| entry.text.clone())
+        let known = inner.records.get(&key)?;
+        // What holds no more, others refuse: to tell them of it again and again would be a war.
+        known.holds(&inner.trust, self.clock.now()).then(|| known.text.clone())
     }
 
     /// Runs `look` on what runs and what is known.

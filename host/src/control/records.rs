@@ -65,13 +65,25 @@ impl Control {
     pub(crate) async fn share_record(&self, key: &RecordKey, token: &str) {
         let put = async {
             let records = self.lattice.records().await?;
-            let known = records.get(&key.to_string()).await?;
-            if let Some((text, revision)) = &known
-                && text == token
-            {
-                return Ok(*revision);
+            let name = key.to_string();
+            let Some((text, revision)) = records.get(&name).await? else {
+                return records.put(&name, token, Some(0)).await.map(drop);
+            };
+            if text == token {
+                return Ok(());
             }
-            records.put(&key.to_string(), token, known.map(|(_, revision)| revision)).await
+            // It may be newer, or say what ours does not, and nobody else may have it.
+            match self.registry.take_record(&text, Source::Store(&name)) {
+                Err(error) if error.early().is_some() => return Ok(()),
+                taken => debug!(%key, ?taken, "what the store has of it"),
+            }
+            self.registry.settle_records();
+            match self.registry.record_text(&name) {
+                Some(own) if own != text => {
+                    records.put(&name, &own, Some(revision)).await.map(drop)
+                }
+                _ => Ok(()),
+            }
         };
         match timeout(STORE_WAIT, put).await {
             Ok(Ok(_)) => debug!(%key, "record stored"),
@@ -86,17 +98,15 @@ impl Control {
         }
     }
 
-    /// Tells the lattice's store what it could not be told before, until it takes something not; true if it took everything.
+    /// Tells the lattice's store what it could not be told before; true if it took everything.
     pub(crate) async fn share_owed(&self) -> bool {
-        loop {
-            let Some(key) = self.owed.lock().pop_first() else { return true };
+        let owed = std::mem::take(&mut *self.owed.lock());
+        for key in owed {
             if let Some(text) = self.registry.record_text(&key.to_string()) {
                 self.share_record(&key, &text).await;
-                if self.owed.lock().contains(&key) {
-                    return false;
-                }
             }
         }
+        self.owed.lock().is_empty()
     }
 
     /// Refuses a link that could never hold, or that says something else than one that is there, before it is kept.

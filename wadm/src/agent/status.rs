@@ -58,9 +58,9 @@ impl Seen<'_> {
         let is_nowhere =
             components.any(|component| component.ready == 0 && component.missing() > 0);
         match (self.round.unsettled.contains(name), self.round.canaries.contains(name)) {
-            (false, _) if is_nowhere => Health::Nowhere,
+            (false, _) | (true, true) if is_nowhere => Health::Nowhere,
             (false, _) => Health::Well,
-            (true, true) if !is_nowhere => Health::Canary,
+            (true, true) => Health::Canary,
             _ => Health::Unwell,
         }
     }
