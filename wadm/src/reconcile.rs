@@ -171,8 +171,17 @@ impl Reconciler {
             Subject::On(host, _) => snapshot.hosts_at_ms.get(host).copied().unwrap_or(0),
             Subject::Link(_) => snapshot.links_at_ms,
         };
+        // Who is lost answers nothing, and its part is done elsewhere; when it is back, what it runs is looked at.
+        let is_lost = |subject: &Subject| match subject {
+            Subject::On(host, _) => {
+                let there = snapshot.observed.hosts.get(host);
+                there.is_some_and(|there| there.state == HostState::Lost)
+            }
+            Subject::Link(_) => false,
+        };
         let mut expired = Vec::new();
         self.under_way.retain(|subject, under_way| match under_way.done_ms {
+            _ if is_lost(subject) => false,
             Some(done_ms) => seen_ms(subject) <= done_ms && done_ms + COMMAND_MS > now_ms,
             None if under_way.sent_ms + COMMAND_MS > now_ms => true,
             None => {

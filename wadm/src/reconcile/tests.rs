@@ -79,6 +79,18 @@ fn what_is_under_way_is_not_said_again_before_a_fresh_snapshot_shows_what_came_o
 }
 
 #[test]
+fn what_a_lost_host_was_told_is_under_way_no_more() {
+    let (mut reconciler, desired) = (Reconciler::default(), shop(1));
+    let told = reconciler.round(0, &desired, &seen(0, &[])).commands;
+    let mut lost = seen(0, &[]);
+    lost.observed.hosts.get_mut(&host_key()).expect("it is there").state = HostState::Lost;
+    let round = reconciler.round(1, &desired, &lost);
+    assert!(round.unsettled.is_empty() && round.is_settled, "{round:?}");
+    // When it is back, it is told again.
+    assert_eq!(reconciler.round(2, &desired, &seen(2, &[])).commands, told);
+}
+
+#[test]
 fn what_fails_is_tried_again_after_twice_the_time() {
     let (mut reconciler, mut desired) = (Reconciler::default(), shop(1));
     let mut now_ms = 0;
