@@ -151,49 +151,40 @@ pub(crate) async fn start(
         process: Process::own(),
     };
     project.change(|file| file.add(running))?;
-    let begun = begin(project, data_dir, identity, options, nats, logbook, signals).await;
+    let begun = async {
+        let wadm = wadm(&identity, nats).await?;
+        let client = format!("wattle-host {}", identity.name);
+        let config = HostConfig {
+            lattice: identity.lattice,
+            name: identity.name,
+            key: identity.key,
+            token: identity.token,
+            operators: identity.operators,
+            accounts: identity.accounts,
+            data_dir,
+            nats: nats.options(&client)?,
+            labels: options.label.iter().cloned().collect::<BTreeMap<_, _>>(),
+            secrets_dir: options.secrets_dir.clone(),
+            grace: options.grace,
+            lanes: options.lanes,
+            log: options.log.clone(),
+            logbook,
+        };
+        let mut told = None;
+        let until_told = Box::pin(async { told = Some(signals.next().await) });
+        let host = Host::start(config, until_told).await.context("start the host")?;
+        let mut running = Running { host, wadm: None, project: project.clone(), told };
+        if running.is_up() {
+            running.wadm = wadm.map(Agent::start).transpose().context("start wadm")?;
+            project.change(|file| file.set_ready(running.key()))?;
+        }
+        Ok(running)
+    };
+    let begun: anyhow::Result<Running> = begun.await;
     if begun.is_err() {
         project.change(LatticeFile::remove_own)?;
     }
     begun
-}
-
-async fn begin(
-    project: &Project,
-    data_dir: DataDir,
-    identity: Identity,
-    options: &HostOptions,
-    nats: &Nats,
-    logbook: Arc<LogBook>,
-    signals: &mut Signals,
-) -> anyhow::Result<Running> {
-    let wadm = wadm(&identity, nats).await?;
-    let client = format!("wattle-host {}", identity.name);
-    let config = HostConfig {
-        lattice: identity.lattice,
-        name: identity.name,
-        key: identity.key,
-        token: identity.token,
-        operators: identity.operators,
-        accounts: identity.accounts,
-        data_dir,
-        nats: nats.options(&client)?,
-        labels: options.label.iter().cloned().collect::<BTreeMap<_, _>>(),
-        secrets_dir: options.secrets_dir.clone(),
-        grace: options.grace,
-        lanes: options.lanes,
-        log: options.log.clone(),
-        logbook,
-    };
-    let mut told = None;
-    let until_told = Box::pin(async { told = Some(signals.next().await) });
-    let host = Host::start_until(config, until_told).await.context("start the host")?;
-    let mut running = Running { host, wadm: None, project: project.clone(), told };
-    if running.is_up() {
-        running.wadm = wadm.map(Agent::start).transpose().context("start wadm")?;
-        project.change(|file| file.set_ready(running.key()))?;
-    }
-    Ok(running)
 }
 
 /// Starts a wadm alone.

@@ -94,16 +94,11 @@ pub struct Drained {
 }
 
 impl Host {
-    /// Starts a host: when this is over it serves what it last ran, with or without its lattice.
+    /// Starts a host: when this is over it serves what it last ran, with or without its lattice. Unless it is `told` to stop meanwhile:
+    /// then it starts no more of that, and is to be drained, since what runs already may have calls under way.
     // Boxed, as is `drain`: what an async function does is compiled where it is awaited, and a host is to be compiled here, once and
     // as this crate is optimised.
-    pub fn start(config: HostConfig) -> BoxFuture<'static, Result<Self, StartError>> {
-        Self::start_until(config, Box::pin(std::future::pending()))
-    }
-
-    /// The same, unless it is `told` to stop meanwhile: then it starts no more of what it last ran, and is to be drained. What runs
-    /// already may have calls under way.
-    pub fn start_until<'a>(
+    pub fn start<'a>(
         config: HostConfig,
         told: BoxFuture<'a, ()>,
     ) -> BoxFuture<'a, Result<Self, StartError>> {

@@ -196,6 +196,11 @@ impl RecordBook {
         now: Timestamp,
     ) -> Result<Admitted, RecordError> {
         let is_users = matches!(source, Source::User);
+        if let (Source::Store(under), Some((key, _))) = (source, peek(text))
+            && key.to_string() != under
+        {
+            return Err(RecordError::OtherKey(key));
+        }
         let read = match verify(text, trust, now) {
             // What was put for a time that is over outdates what was put before it. All else of it holds: that is looked at last.
             Err(RecordError::Claims(TokenError::Expired { of, .. }))
@@ -206,14 +211,11 @@ impl RecordBook {
             }
             // One that is to come is not to hide what there is, which may be newer.
             Err(error) if error.early().is_some() => {
-                return Err(self.too_early(text, source).unwrap_or(error));
+                return Err(self.outdated(text).unwrap_or(error));
             }
             read => read?,
         };
         let key = read.key.clone();
-        if matches!(source, Source::Store(under) if key.to_string() != under) {
-            return Err(RecordError::OtherKey(key));
-        }
         let path = self.path(&key);
         if let Some(known) = self.entries.get(&key) {
             let is_usable = known.is_usable();
@@ -256,12 +258,9 @@ impl RecordBook {
         Ok(Admitted::New(key))
     }
 
-    /// Why a record whose time has not come is none here, besides.
-    fn too_early(&self, text: &str, source: Source<'_>) -> Option<RecordError> {
+    /// Whether something newer is known than a record whose time has not come.
+    fn outdated(&self, text: &str) -> Option<RecordError> {
         let (key, generation) = peek(text)?;
-        if matches!(source, Source::Store(under) if key.to_string() != under) {
-            return Some(RecordError::OtherKey(key));
-        }
         let known = self.entries.get(&key).filter(|known| known.is_usable())?;
         let is_newer = (generation, text) > (known.generation, known.text.as_str());
         (!is_newer).then_some(RecordError::Stale {

@@ -128,16 +128,11 @@ impl Inner {
             self.providers.values().map(|running| running.claims.standing(trust, now).is_ok()),
         );
         standing.extend(self.records.iter().map(|(_, entry)| match &entry.record {
-            Kept::Link(record) => record.standing(trust, now).is_ok(),
-            Kept::Share(record) => record.standing(trust, now).is_ok(),
-            Kept::Placement(record, placed) => {
-                record.standing(trust, now).is_ok()
+            Kept::Placement(_, placed) => {
+                entry.holds(trust, now)
                     && placed.iter().all(|placed| placed.standing(trust, now).is_ok())
             }
-            Kept::Deployment(record, _) => record.standing(trust, now).is_ok(),
-            Kept::Config(record) => record.standing(trust, now).is_ok(),
-            // A rollout grants nothing by itself.
-            Kept::Revocations(_) | Kept::Rollout(_) | Kept::Unusable { .. } => true,
+            _ => entry.holds(trust, now),
         }));
         standing
     }

@@ -62,10 +62,8 @@ impl Worker {
         let mut statuses = Vec::new();
         let (mut ended, mut failing) = (Vec::new(), Vec::new());
         for (name, declared, rollout) in self.view.applications() {
-            let Some(status) = seen.status(name, declared, rollout) else { continue };
-            if let Some(verdict) =
-                self.trials.judge(declared, rollout, &status, seen.health(&status))
-            {
+            let Some((status, health)) = seen.status(name, declared, rollout) else { continue };
+            if let Some(verdict) = self.trials.judge(declared, rollout, &status, health) {
                 if let Verdict::GivenUp(reason) = &verdict {
                     warn!(application = %name, reason, "a version is given up");
                 }

@@ -44,7 +44,7 @@ pub(super) enum Health {
 
 impl Seen<'_> {
     /// How the version does that is run. A host that is lost or drained takes places from every version: that says nothing of this one.
-    pub(super) fn health(&self, status: &ApplicationStatus) -> Health {
+    fn health(&self, status: &ApplicationStatus) -> Health {
         let name = &status.application;
         let holds = status.held.is_empty() && status.failed_links.is_empty();
         let lacks_no_more = status.components.iter().all(|component| {
@@ -71,13 +71,13 @@ impl Seen<'_> {
         statuses.any(|(id, status)| status.is_halted && id.application() == Some(name.as_str()))
     }
 
-    /// How an application stands; none where its deployment has ended.
+    /// How an application stands, and its version does; none where its deployment has ended.
     pub(super) fn status(
         &self,
         name: &Name,
         declared: &Declared,
         rollout: Option<&Rollout>,
-    ) -> Option<ApplicationStatus> {
+    ) -> Option<(ApplicationStatus, Health)> {
         let deployment = declared.deployment.as_ref()?;
         let version = declared.target(rollout)?;
         let failed_links = self.failed_links(version);
@@ -109,7 +109,7 @@ impl Seen<'_> {
             _ if status.problems().is_empty() => ApplicationState::Changing,
             _ => ApplicationState::Failing,
         };
-        Some(status)
+        Some((status, health))
     }
 
     /// Deployed applications that use something of this one, themselves or over others that go on for them.
