@@ -25,7 +25,7 @@ use crate::{
 const ASK_EVERY: Duration = Duration::from_millis(50);
 /// How long a new process may take until it stands in `lattice.json`, which is the first that it does.
 const LISTED_WAIT: Duration = Duration::from_secs(30);
-/// How long one such question may take: a host that is there answers at once.
+/// How long one such question may take at most: a host that is there answers at once.
 const ASK_WAIT: Duration = Duration::from_secs(2);
 /// What is shown of the log of a host that did not start.
 const LOG_SHOWN_MAX: u64 = 4_096; // bytes
@@ -147,7 +147,7 @@ pub(super) async fn wait_until_it_answers(
 ) -> anyhow::Result<()> {
     let until = Instant::now() + context.global.timeout;
     let mut patient = context.clone();
-    patient.global.timeout = ASK_WAIT;
+    patient.global.timeout = ASK_WAIT.min(context.global.timeout);
     patient.global.nats_url = None; // lattice.json has it by now, credentials and all
     let mut session = None;
     loop {
